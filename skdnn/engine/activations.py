@@ -1,0 +1,294 @@
+"""Activation functions X = σ(S) and their derivatives.
+
+A new activation is one class below and one line in `ACTIVATIONS`.  ``forward`` writes
+σ(S) into ``X``; ``derivative`` writes σ'(S) into ``D`` and may look at the input ``S``
+and at the output ``X``, whichever makes the formula shorter.  The pull-back of a gradient
+is then ``dS = dX * D``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+from skdnn.engine.tables import choose
+
+
+class Activation(Protocol):
+    """An elementwise function with its derivative.
+
+    Attributes
+    ----------
+    init : str
+        Name of the initializer that suits weights in front of this activation.
+    """
+
+    init: ClassVar[str]
+
+    def forward(self, S: np.ndarray, X: np.ndarray) -> None:
+        """Write σ(S) into X."""
+
+    def derivative(self, S: np.ndarray, X: np.ndarray, D: np.ndarray) -> None:
+        """Write σ'(S) into D, where X = σ(S)."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """σ(s) = s."""
+
+    init: ClassVar[str] = "glorot_uniform"
+
+    def forward(self, S, X):
+        np.copyto(X, S)
+
+    def derivative(self, S, X, D):
+        D.fill(1.0)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """σ(s) = 1 / (1 + exp(-s)); σ' = σ (1 - σ)."""
+
+    init: ClassVar[str] = "glorot_uniform"
+
+    def forward(self, S, X):
+        expit(S, out=X)
+
+    def derivative(self, S, X, D):
+        np.subtract(1.0, X, out=D)
+        D *= X
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """σ(s) = tanh(s); σ' = 1 - σ²."""
+
+    init: ClassVar[str] = "glorot_uniform"
+
+    def forward(self, S, X):
+        np.tanh(S, out=X)
+
+    def derivative(self, S, X, D):
+        np.multiply(X, X, out=D)
+        np.subtract(1.0, D, out=D)
+
+
+@dataclass(frozen=True)
+class ReLU:
+    """σ(s) = max(0, s); σ' = [s > 0] (Nair and Hinton, 2010)."""
+
+    init: ClassVar[str] = "he_uniform"
+
+    def forward(self, S, X):
+        np.maximum(S, 0.0, out=X)
+
+    def derivative(self, S, X, D):
+        np.greater(X, 0.0, out=D)
+
+
+@dataclass(frozen=True)
+class LeakyReLU:
+    """σ(s) = max(slope s, s); σ' = 1 where s > 0, else slope (Maas et al., 2013).
+
+    Parameters
+    ----------
+    slope : float, default=0.01
+        Slope on the negative side, in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.empty(3)
+    >>> LeakyReLU(0.2).forward(np.array([-1.0, 0.0, 2.0]), X)
+    >>> X
+    array([-0.2,  0. ,  2. ])
+    """
+
+    init: ClassVar[str] = "he_uniform"
+    slope: float = 0.01
+
+    def __post_init__(self):
+        if not 0 <= self.slope < 1:
+            raise ValueError(f"slope of LeakyReLU must be in [0, 1). Got {self.slope!r} instead.")
+
+    def forward(self, S, X):
+        np.multiply(S, self.slope, out=X)
+        np.maximum(S, X, out=X)
+
+    def derivative(self, S, X, D):
+        np.greater(S, 0.0, out=D)
+        D *= 1.0 - self.slope
+        D += self.slope
+
+
+@dataclass(frozen=True)
+class ELU:
+    """σ(s) = s where s > 0, else alpha (exp(s) - 1); σ' = 1, else σ + alpha.
+
+    Clevert, Unterthiner and Hochreiter (2016).
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        The function tends to -alpha far on the negative side; positive.
+    """
+
+    init: ClassVar[str] = "he_uniform"
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        if not self.alpha > 0:
+            raise ValueError(f"alpha of ELU must be positive. Got {self.alpha!r} instead.")
+
+    def forward(self, S, X):
+        np.minimum(S, 0.0, out=X)
+        np.expm1(X, out=X)
+        X *= self.alpha
+        np.copyto(X, S, where=S > 0)
+
+    def derivative(self, S, X, D):
+        np.add(X, self.alpha, out=D)
+        np.copyto(D, 1.0, where=S > 0)
+
+
+@dataclass(frozen=True)
+class SELU:
+    """σ(s) = λ s where s > 0, else λ α (exp(s) - 1); σ' = λ, else σ + λ α.
+
+    λ and α make zero mean and unit variance a fixed point (Klambauer et al., 2017).
+    """
+
+    init: ClassVar[str] = "lecun_normal"
+    scale: ClassVar[float] = 1.0507009873554805
+    alpha: ClassVar[float] = 1.6732632423543772
+
+    def forward(self, S, X):
+        np.minimum(S, 0.0, out=X)
+        np.expm1(X, out=X)
+        X *= self.alpha
+        np.copyto(X, S, where=S > 0)
+        X *= self.scale
+
+    def derivative(self, S, X, D):
+        np.add(X, self.scale * self.alpha, out=D)
+        np.copyto(D, self.scale, where=S > 0)
+
+
+@dataclass(frozen=True)
+class Softplus:
+    """σ(s) = log(1 + exp(s)); σ' = 1 / (1 + exp(-s)) = 1 - exp(-σ) (Dugas et al., 2001)."""
+
+    init: ClassVar[str] = "he_uniform"
+
+    def forward(self, S, X):
+        np.logaddexp(S, 0.0, out=X)
+
+    def derivative(self, S, X, D):
+        expit(S, out=D)
+
+
+@dataclass(frozen=True)
+class GELU:
+    """σ(s) = s Φ(s); σ' = Φ(s) + s φ(s), with the normal Φ and φ (Hendrycks and Gimpel, 2016)."""
+
+    init: ClassVar[str] = "he_uniform"
+
+    def forward(self, S, X):
+        ndtr(S, out=X)
+        X *= S
+
+    def derivative(self, S, X, D):
+        phi = np.exp(-0.5 * S * S)
+        phi *= 1 / math.sqrt(2 * math.pi)
+        phi *= S
+        ndtr(S, out=D)
+        D += phi
+
+
+@dataclass(frozen=True)
+class SiLU:
+    """σ(s) = s ς(s), ς the logistic function; σ' = ς + σ (1 - ς) (Elfwing et al., 2018)."""
+
+    init: ClassVar[str] = "he_uniform"
+
+    def forward(self, S, X):
+        expit(S, out=X)
+        X *= S
+
+    def derivative(self, S, X, D):
+        expit(S, out=D)
+        D *= 1.0 - X
+        D += X
+
+
+@dataclass(frozen=True)
+class Mish:
+    """σ(s) = s τ, τ = tanh(log(1 + exp(s))); σ' = τ + s (1 - τ²) ς(s) (Misra, 2019)."""
+
+    init: ClassVar[str] = "he_uniform"
+
+    def forward(self, S, X):
+        np.logaddexp(S, 0.0, out=X)
+        np.tanh(X, out=X)
+        X *= S
+
+    def derivative(self, S, X, D):
+        tau = np.tanh(np.logaddexp(S, 0.0))
+        expit(S, out=D)
+        D *= S
+        D *= 1.0 - tau * tau
+        D += tau
+
+
+@dataclass(frozen=True)
+class Step:
+    """σ(s) = [s > 0], the threshold unit of the perceptron.
+
+    Its derivative is zero wherever it exists, so training goes straight through: the
+    gradient passes as if σ' were 1 where |s| ≤ 1 and 0 elsewhere (Bengio, Léonard and
+    Courville, 2013; Hubara et al., 2016, eq. 4).
+    """
+
+    init: ClassVar[str] = "glorot_uniform"
+
+    def forward(self, S, X):
+        np.greater(S, 0.0, out=X)
+
+    def derivative(self, S, X, D):
+        np.abs(S, out=D)
+        np.less_equal(D, 1.0, out=D)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": ReLU(),
+    "identity": Identity(),
+    "logistic": Logistic(),
+    "tanh": Tanh(),
+    "leaky_relu": LeakyReLU(),
+    "elu": ELU(),
+    "selu": SELU(),
+    "softplus": Softplus(),
+    "gelu": GELU(),
+    "silu": SiLU(),
+    "mish": Mish(),
+    "step": Step(),
+}
+ALIASES = {"sigmoid": "logistic", "linear": "identity", "swish": "silu"}
+
+
+def get_activation(activation: str | Activation) -> Activation:
+    """Return the activation of this name (or alias), or the object itself.
+
+    Examples
+    --------
+    >>> get_activation("sigmoid")
+    Logistic()
+    """
+    if callable(getattr(activation, "forward", None)) and callable(
+        getattr(activation, "derivative", None)
+    ):
+        return activation  # type: ignore[return-value]
+    names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
+    return choose("activation", names, activation)  # type: ignore[arg-type]

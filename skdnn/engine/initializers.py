@@ -1,0 +1,117 @@
+"""Initial weights.
+
+Glorot (Xavier), He (Kaiming) and LeCun initialisation are one formula: independent
+weights of mean 0 and variance ``scale / fan``.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from skdnn.engine.tables import choose
+
+
+class Initializer(Protocol):
+    """Draws a weight matrix."""
+
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
+        """Return W of shape (n_in, n_out) in float64."""
+
+
+@dataclass(frozen=True)
+class VarianceScaling:
+    """Var W = scale / fan, with fan = n_in or (n_in + n_out) / 2.
+
+    Parameters
+    ----------
+    scale : float
+        2 for He, 1 for Glorot and LeCun.
+    fan : {"in", "avg"}
+        "avg" for Glorot.
+    distribution : {"uniform", "normal"}
+        Uniform on ±sqrt(3 Var W), or normal.
+
+    References
+    ----------
+    LeCun et al. (1998), "Efficient BackProp"; Glorot and Bengio (2010), eq. 12 and 16;
+    He et al. (2015), eq. 10.
+
+    Examples
+    --------
+    >>> W = VarianceScaling(2, "in", "normal")(np.random.default_rng(0), 1000, 500)
+    >>> print(f"{W.std():.3f} {np.sqrt(2 / 1000):.3f}")
+    0.045 0.045
+    """
+
+    scale: float
+    fan: str
+    distribution: str
+
+    def __call__(self, rng, n_in, n_out):
+        fan = n_in if self.fan == "in" else (n_in + n_out) / 2
+        variance = self.scale / fan
+        if self.distribution == "normal":
+            return rng.normal(0.0, np.sqrt(variance), (n_in, n_out))
+        limit = np.sqrt(3 * variance)
+        return rng.uniform(-limit, limit, (n_in, n_out))
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """Rows or columns, whichever are fewer, orthonormal (Saxe, McClelland and Ganguli, 2014)."""
+
+    def __call__(self, rng, n_in, n_out):
+        A = rng.normal(size=(max(n_in, n_out), min(n_in, n_out)))
+        Q, R = np.linalg.qr(A)
+        Q *= np.sign(np.diag(R))  # makes Q uniform over the orthogonal matrices
+        return Q if n_in >= n_out else Q.T
+
+
+@dataclass(frozen=True)
+class Normal:
+    """W ~ N(0, std²), the same for every layer."""
+
+    std: float = 0.01
+
+    def __call__(self, rng, n_in, n_out):
+        return rng.normal(0.0, self.std, (n_in, n_out))
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """W = 0: right for a linear model; hidden units would all stay alike."""
+
+    def __call__(self, rng, n_in, n_out):
+        return np.zeros((n_in, n_out))
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": VarianceScaling(1, "avg", "uniform"),
+    "glorot_normal": VarianceScaling(1, "avg", "normal"),
+    "he_uniform": VarianceScaling(2, "in", "uniform"),
+    "he_normal": VarianceScaling(2, "in", "normal"),
+    "lecun_uniform": VarianceScaling(1, "in", "uniform"),
+    "lecun_normal": VarianceScaling(1, "in", "normal"),
+    "orthogonal": Orthogonal(),
+    "normal": Normal(),
+    "zeros": Zeros(),
+}
+ALIASES = {
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+}
+
+
+def get_initializer(name: str) -> Initializer:
+    """Return the initializer of this name or alias.
+
+    Examples
+    --------
+    >>> get_initializer("kaiming_normal")
+    VarianceScaling(scale=2, fan='in', distribution='normal')
+    """
+    names = INITIALIZERS | {alias: INITIALIZERS[name] for alias, name in ALIASES.items()}
+    return choose("init", names, name)

@@ -1,0 +1,303 @@
+"""Layers: forward and backward side by side.
+
+A layer is a specification (its fields), views of the parameter vector (after `bind`) and
+buffers for one batch (after `allocate`).  *A layer may overwrite the gradient it is given,
+never the input it is given.*  What `forward` and `backward` return is the layer's own
+buffer, valid until its next call.  `infer` touches no buffer, so threads may share a layer.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from scipy import sparse
+
+from skdnn.engine import kernels
+from skdnn.engine.activations import Activation
+from skdnn.engine.initializers import Initializer
+from skdnn.engine.parameters import Slot
+
+
+class Layer(Protocol):
+    """A differentiable function of a batch of rows.
+
+    Attributes
+    ----------
+    slots : tuple of Slot
+        The arrays it wants in the parameter vector; a layer that wants any is `Parametric`.
+    """
+
+    @property
+    def slots(self) -> tuple[Slot, ...]: ...
+
+    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
+        """Make the buffers for batches of m rows; `rng` is where random layers draw from."""
+
+    def infer(self, X: Any) -> Any:
+        """Return Y as at prediction, in a new array (or X itself)."""
+
+    def forward(self, X: Any) -> Any:
+        """Return Y as in training, and remember what `backward` needs."""
+
+    def backward(self, dY: Any) -> Any:
+        """Write the gradient of the parameters, if any, and return dX."""
+
+
+class Parametric(Layer, Protocol):
+    """A layer with parameters."""
+
+    def bind(self, values: list) -> None:
+        """Take the views of the parameters, one a slot."""
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Set the parameters to where training starts."""
+
+    def bind_gradient(self, gradients: list, propagate: bool) -> None:
+        """Take the views of the gradient, one a slot (None for a statistic).
+
+        Without `propagate` no layer below has parameters, and `backward` may return None.
+        """
+
+
+def buffer() -> Any:
+    """A field that is no part of a layer's specification: a view or a buffer."""
+    return field(init=False, repr=False, compare=False)
+
+
+@dataclass
+class Dense:
+    """S = X W + b.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Columns of X and of S.
+    init : Initializer
+        Draws W; b starts at 0.
+
+    Notes
+    -----
+    Takes a sparse CSR batch as the first layer of a network.
+    """
+
+    n_in: int
+    n_out: int
+    init: Initializer
+    W: np.ndarray = buffer()
+    b: np.ndarray = buffer()
+    dW: np.ndarray = buffer()
+    db: np.ndarray = buffer()
+    X: Any = buffer()
+    S: np.ndarray = buffer()
+    dX: np.ndarray | None = buffer()
+    ones: np.ndarray = buffer()
+    propagate: bool = buffer()
+
+    @property
+    def slots(self):
+        return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "offsets")
+
+    def bind(self, values):
+        self.W, self.b = values
+
+    def initialize(self, rng):
+        self.W[:] = self.init(rng, self.n_in, self.n_out)
+        self.b[:] = 0.0
+
+    def bind_gradient(self, gradients, propagate):
+        self.dW, self.db = gradients
+        self.propagate = propagate
+
+    def allocate(self, m, dtype, rng):
+        self.ones = np.ones(m, dtype)
+        self.S = np.empty((m, self.n_out), dtype)
+        self.dX = np.empty((m, self.n_in), dtype) if self.propagate else None
+
+    def infer(self, X):
+        S = X @ self.W
+        S += self.b
+        return S
+
+    def forward(self, X):
+        self.X = X
+        if sparse.issparse(X):
+            np.add(X @ self.W, self.b, out=self.S)
+        else:
+            kernels.dense_forward(X, self.W, self.b, self.S)
+        return self.S
+
+    def backward(self, dS):
+        if sparse.issparse(self.X):
+            self.dW[:] = self.X.T @ dS
+            np.dot(self.ones, dS, out=self.db)
+        else:
+            kernels.dense_backward(self.X, self.W, dS, self.ones, self.dW, self.db, self.dX)
+        return self.dX
+
+
+@dataclass
+class Activate:
+    """X = σ(S), elementwise; dS = dX ⊙ σ'(S).
+
+    Parameters
+    ----------
+    n_out : int
+        Columns of S and of X.
+    activation : Activation
+        σ.
+    """
+
+    n_out: int
+    activation: Activation
+    S: np.ndarray = buffer()
+    X: np.ndarray = buffer()
+    D: np.ndarray = buffer()
+    slots: ClassVar[tuple[Slot, ...]] = ()
+
+    def allocate(self, m, dtype, rng):
+        self.X = np.empty((m, self.n_out), dtype)
+        self.D = np.empty_like(self.X)
+
+    def infer(self, S):
+        X = np.empty_like(S)
+        self.activation.forward(S, X)
+        return X
+
+    def forward(self, S):
+        self.S = S
+        self.activation.forward(S, self.X)
+        return self.X
+
+    def backward(self, dX):
+        self.activation.derivative(self.S, self.X, self.D)
+        dX *= self.D
+        return dX
+
+
+@dataclass
+class BatchNorm:
+    """Y = γ Ŝ + β, Ŝ = (S - μ) / √(var + ε), μ and var of the batch (Ioffe and Szegedy, 2015).
+
+    At prediction μ and var are the running statistics,
+    ``running = (1 - momentum) running + momentum batch``, with the unbiased variance.
+
+    Parameters
+    ----------
+    n_out : int
+        Columns of S and of Y.
+    momentum : float
+        Weight of the newest batch in the running statistics.
+    epsilon : float, default=1e-5
+        Keeps the division finite where a column is constant.
+    """
+
+    n_out: int
+    momentum: float
+    epsilon: float = 1e-5
+    gamma: np.ndarray = buffer()
+    beta: np.ndarray = buffer()
+    mean: np.ndarray = buffer()
+    var: np.ndarray = buffer()
+    dgamma: np.ndarray = buffer()
+    dbeta: np.ndarray = buffer()
+    batch_mean: np.ndarray = buffer()
+    batch_var: np.ndarray = buffer()
+    sigma: np.ndarray = buffer()
+    ones: np.ndarray = buffer()
+    S_hat: np.ndarray = buffer()
+    Y: np.ndarray = buffer()
+    dS: np.ndarray = buffer()
+
+    @property
+    def slots(self):
+        shape = (self.n_out,)
+        offset, statistic = Slot(shape, "offsets"), Slot(shape, "statistics")
+        return offset, offset, statistic, statistic
+
+    def bind(self, values):
+        self.gamma, self.beta, self.mean, self.var = values
+
+    def initialize(self, rng):
+        self.gamma[:], self.beta[:] = 1.0, 0.0
+        self.mean[:], self.var[:] = 0.0, 1.0
+
+    def bind_gradient(self, gradients, propagate):
+        self.dgamma, self.dbeta, _, _ = gradients
+
+    def allocate(self, m, dtype, rng):
+        self.ones = np.ones(m, dtype)
+        self.S_hat = np.empty((m, self.n_out), dtype)
+        self.Y, self.dS = np.empty_like(self.S_hat), np.empty_like(self.S_hat)
+        self.batch_mean, self.batch_var = np.empty_like(self.gamma), np.empty_like(self.gamma)
+        self.sigma = np.empty_like(self.gamma)
+
+    def infer(self, S):
+        scale = self.gamma / np.sqrt(self.var + self.epsilon)
+        Y = S * scale
+        Y += self.beta - self.mean * scale
+        return Y
+
+    def forward(self, S):
+        kernels.batch_norm_forward(
+            S, self.gamma, self.beta, self.epsilon, self.ones,
+            self.batch_mean, self.batch_var, self.sigma, self.S_hat, self.Y,
+        )  # fmt: skip
+        m = len(S)
+        if m > 1:  # one row has no variance to learn from
+            self.mean += self.momentum * (self.batch_mean - self.mean)
+            self.var += self.momentum * (self.batch_var * (m / (m - 1)) - self.var)
+        return self.Y
+
+    def backward(self, dY):
+        kernels.batch_norm_backward(
+            dY, self.S_hat, self.sigma, self.gamma, self.ones, self.dgamma, self.dbeta, self.dS
+        )
+        return self.dS
+
+
+@dataclass
+class Dropout:
+    """Y = X ⊙ M, M = 1 / (1 - rate) with probability 1 - rate, else 0 (Srivastava et al., 2014).
+
+    The identity at prediction.  The probability is rounded to 16 bits.
+
+    Parameters
+    ----------
+    n_out : int
+        Columns of X and of Y.
+    rate : float
+        Share of the entries that are dropped, in [0, 1).
+    """
+
+    n_out: int
+    rate: float
+    rng: np.random.Generator = buffer()
+    mask: np.ndarray = buffer()
+    Y: np.ndarray = buffer()
+    slots: ClassVar[tuple[Slot, ...]] = ()
+
+    @property
+    def keep(self) -> int:
+        """How many of the 2¹⁶ values of a draw keep an entry."""
+        return min(max(round((1.0 - self.rate) * 65536), 1), 65535)
+
+    def allocate(self, m, dtype, rng):
+        self.rng = rng
+        self.mask = np.empty((m, self.n_out), dtype)
+        self.Y = np.empty_like(self.mask)
+
+    def infer(self, X):
+        return X
+
+    def forward(self, X):
+        if sparse.issparse(X):  # input dropout: only what is stored can be dropped
+            mask = np.empty_like(X.data)
+            kernels.dropout_mask(self.rng, self.keep, mask)
+            return sparse.csr_array((X.data * mask, X.indices, X.indptr), shape=X.shape)
+        kernels.dropout_mask(self.rng, self.keep, self.mask)
+        np.multiply(X, self.mask, out=self.Y)
+        return self.Y
+
+    def backward(self, dY):
+        dY *= self.mask
+        return dY

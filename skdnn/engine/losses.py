@@ -1,0 +1,330 @@
+"""Losses on raw scores.
+
+Conventions
+-----------
+A network ends in raw scores S of shape (m, k); a loss owns the output activation (the
+inverse link) that turns them into predictions.  ``pointwise(S, Y, dS)`` returns ℓᵢ of every
+row, shape (m,), or of every entry, shape (m, k) to be summed over k, and writes
+∂ℓᵢ/∂S into ``dS``.  `value_and_gradient` takes the weighted mean over the rows.
+
+Targets ``Y`` are numbers of shape (m, k), or labels 0 … K-1 of shape (m,) where the outputs
+of a row compete (softmax).  Everything is computed by log-sum-exp, nothing by clipping
+probabilities.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from scipy.special import expit, xlogy
+
+from skdnn.engine import kernels
+
+
+class Loss(Protocol):
+    """What a network is trained to make small.
+
+    Attributes
+    ----------
+    out_activation : str
+        Name of the inverse link.
+    """
+
+    out_activation: ClassVar[str]
+
+    def predict(self, S: np.ndarray) -> np.ndarray:
+        """Return the prediction that belongs to the raw scores, in a new array or S itself."""
+
+    def pointwise(self, S: np.ndarray, Y: np.ndarray, dS: np.ndarray) -> np.ndarray:
+        """Return ℓ, row by row or entry by entry, and write ∂ℓ/∂S into dS."""
+
+
+def value_and_gradient(loss: Loss, S, Y, weight, dS) -> float:
+    """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ and write its derivative with respect to S into dS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> S, Y, dS = np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]), np.empty((2, 1))
+    >>> value_and_gradient(SquaredError(), S, Y, None, dS)
+    0.25
+    >>> dS.ravel()
+    array([0.5, 0. ])
+    """
+    each = loss.pointwise(S, Y, dS)
+    if weight is None:
+        dS *= 1.0 / len(S)
+        return float(each.sum(dtype=np.float64)) / len(S)
+    share = weight * (1.0 / float(weight.sum(dtype=np.float64)))
+    dS *= share[:, None]
+    return float(np.einsum("i,i...->", share, each))
+
+
+# Regression ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """ℓ = ½ Σₖ (sₖ - yₖ)²."""
+
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        np.subtract(S, Y, out=dS)
+        return 0.5 * dS * dS
+
+
+@dataclass(frozen=True)
+class AbsoluteError:
+    """ℓ = Σₖ |sₖ - yₖ|; dS = sign(s - y)."""
+
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        R = S - Y
+        np.sign(R, out=dS)
+        return np.abs(R, out=R)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """ℓ = Σₖ ½ rₖ² where |rₖ| ≤ δ, else δ (|rₖ| - ½ δ); dS = clip(r, -δ, δ) (Huber, 1964).
+
+    Parameters
+    ----------
+    delta : float
+        δ, where the parabola goes over into a line.
+    """
+
+    delta: float
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        R = S - Y
+        np.clip(R, -self.delta, self.delta, out=dS)
+        return dS * (R - 0.5 * dS)  # both pieces in one: dS is r, or ±δ
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """ℓ = Σₖ q (y - s)₊ + (1 - q) (s - y)₊: its minimum is the q-quantile.
+
+    Koenker and Bassett (1978).
+
+    Parameters
+    ----------
+    q : float
+        In (0, 1).
+    """
+
+    q: float
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        R = S - Y
+        np.copyto(dS, np.where(R > 0, 1.0 - self.q, np.where(R < 0, -self.q, 0.0)))
+        R *= dS
+        return R
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """ℓ = Σₖ exp(s) - y s + y log y - y, half the Poisson deviance of μ = exp(s), y ≥ 0."""
+
+    out_activation: ClassVar[str] = "exp"
+
+    def predict(self, S):
+        return np.exp(S)
+
+    def pointwise(self, S, Y, dS):
+        np.exp(S, out=dS)
+        each = dS - Y * S + (xlogy(Y, Y) - Y)
+        dS -= Y
+        return each
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """ℓ = Σₖ y exp(-s) + s - log y - 1, half the gamma deviance of μ = exp(s), y > 0."""
+
+    out_activation: ClassVar[str] = "exp"
+
+    def predict(self, S):
+        return np.exp(S)
+
+    def pointwise(self, S, Y, dS):
+        ratio = Y * np.exp(-S)
+        np.subtract(1.0, ratio, out=dS)
+        return ratio + S - np.log(Y) - 1.0
+
+
+# Classification: two classes, or many yes-or-no labels ----------------------------------------
+
+
+@dataclass(frozen=True)
+class LogisticCrossEntropy:
+    """ℓ = Σₖ log(1 + exp(s)) - t s, t = (1 - ε) y + ε / 2; dS = p - t, p = 1 / (1 + exp(-s)).
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Label smoothing ε (Szegedy et al., 2016).
+    """
+
+    smoothing: float = 0.0
+    out_activation: ClassVar[str] = "logistic"
+
+    def predict(self, S):
+        return expit(S)
+
+    def pointwise(self, S, Y, dS):
+        return kernels.logistic_cross_entropy(S, Y, self.smoothing, dS)
+
+
+@dataclass(frozen=True)
+class LogisticSquaredError:
+    """ℓ = Σₖ (p - t)², p = 1 / (1 + exp(-s)); dS = 2 (p - t) p (1 - p).
+
+    That is ½ Σ (output - target)² over the two outputs p and 1 - p of a yes-or-no question.
+    """
+
+    smoothing: float = 0.0
+    out_activation: ClassVar[str] = "logistic"
+
+    def predict(self, S):
+        return expit(S)
+
+    def pointwise(self, S, Y, dS):
+        P = expit(S)
+        R = P - ((1.0 - self.smoothing) * Y + 0.5 * self.smoothing)
+        np.multiply(2.0 * R, P * (1.0 - P), out=dS)
+        return R * R
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """ℓ = Σₖ max(0, margin - t s), t = ±1; dS = -t where t s ≤ margin.
+
+    With margin 1 the support vector machine's (Cortes and Vapnik, 1995), with margin 0 the
+    perceptron's (Rosenblatt, 1958).
+    """
+
+    margin: float
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        T = 2.0 * Y - 1.0
+        short = self.margin - T * S
+        np.copyto(dS, np.where(short >= 0, -T, 0.0))
+        return np.maximum(short, 0.0, out=short)
+
+
+# Classification: one of K classes ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """ℓ = -Σₖ tₖ log pₖ, p = softmax(s), t = (1 - ε) onehot(y) + ε / K; dS = p - t."""
+
+    smoothing: float = 0.0
+    out_activation: ClassVar[str] = "softmax"
+
+    def predict(self, S):
+        P = np.empty_like(S)
+        kernels.softmax(S, P)
+        return P
+
+    def pointwise(self, S, Y, dS):
+        return kernels.softmax_cross_entropy(S, Y, self.smoothing, dS)
+
+
+@dataclass(frozen=True)
+class SoftmaxSquaredError:
+    """ℓ = ½ Σₖ (pₖ - tₖ)², p = softmax(s); dS = p ⊙ (r - Σₖ rₖ pₖ), r = p - t."""
+
+    smoothing: float = 0.0
+    out_activation: ClassVar[str] = "softmax"
+
+    def predict(self, S):
+        P = np.empty_like(S)
+        kernels.softmax(S, P)
+        return P
+
+    def pointwise(self, S, Y, dS):
+        P = self.predict(S)
+        R = P - self.smoothing / S.shape[1]
+        R[np.arange(len(S)), Y] -= 1.0 - self.smoothing
+        np.multiply(P, R - np.einsum("ik,ik->i", R, P)[:, None], out=dS)
+        return 0.5 * np.einsum("ik,ik->i", R, R)
+
+
+@dataclass(frozen=True)
+class MulticlassHinge:
+    """ℓ = max(0, margin + maxₖ≠y sₖ - s_y) (Crammer and Singer, 2001; margin 0: perceptron)."""
+
+    margin: float
+    out_activation: ClassVar[str] = "identity"
+
+    def predict(self, S):
+        return S
+
+    def pointwise(self, S, Y, dS):
+        rows = np.arange(len(S))
+        np.copyto(dS, S)
+        dS[rows, Y] = -np.inf
+        rival = dS.argmax(axis=1)
+        short = self.margin + S[rows, rival] - S[rows, Y]
+        dS.fill(0.0)
+        wrong = (short >= 0).astype(S.dtype)
+        dS[rows, rival] = wrong
+        dS[rows, Y] = -wrong
+        return np.maximum(short, 0.0)
+
+
+# Several questions at once ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PerOutput:
+    """ℓ = Σⱼ ℓ(s⁽ʲ⁾, y⁽ʲ⁾): the same loss for several labels, each with columns of its own.
+
+    Parameters
+    ----------
+    loss : Loss
+        A loss on labels 0 … K-1.
+    sizes : tuple of int
+        K of every label; Y is of shape (m, len(sizes)).
+    """
+
+    loss: Loss
+    sizes: tuple[int, ...]
+
+    @property
+    def out_activation(self) -> str:  # type: ignore[override]
+        return self.loss.out_activation
+
+    def split(self, S: np.ndarray) -> list[np.ndarray]:
+        """Cut the columns of S into one view a label."""
+        return np.split(S, np.cumsum(self.sizes)[:-1], axis=1)
+
+    def predict(self, S):
+        return np.hstack([self.loss.predict(part) for part in self.split(S)])
+
+    def pointwise(self, S, Y, dS):
+        parts = zip(self.split(S), Y.T, self.split(dS), strict=True)
+        return sum(self.loss.pointwise(S_j, y_j, dS_j) for S_j, y_j, dS_j in parts)

@@ -1,0 +1,187 @@
+"""A network: a chain of layers over one parameter vector."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from skdnn.engine.layers import Layer
+from skdnn.engine.losses import Loss, value_and_gradient
+from skdnn.engine.parameters import ParameterVector
+
+
+CHUNK = 2**20  # numbers in the widest array of a chunk at prediction
+
+
+class Network:
+    """Layer after layer: S = f_L(… f₂(f₁(X))).
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The chain, the first layer first.
+    dtype : {"float32", "float64"}
+        Type of all numbers.
+
+    Attributes
+    ----------
+    parameters : ParameterVector
+        All numbers of the network.
+    gradient : ndarray of shape (p,)
+        ∂L/∂θ as the last `loss_and_gradient` left it; there after `prepare_training`.
+    learning_rate_factors : ndarray of shape (p,) or None
+        Factor of the learning rate of every parameter; there after `prepare_training`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdnn.engine.activations import Tanh
+    >>> from skdnn.engine.initializers import get_initializer
+    >>> from skdnn.engine.layers import Activate, Dense
+    >>> glorot = get_initializer("glorot_uniform")
+    >>> network = Network([Dense(3, 5, glorot), Activate(5, Tanh()), Dense(5, 2, glorot)], "float32")
+    >>> network.initialize(np.random.default_rng(0))
+    >>> network.infer(np.ones((4, 3), "float32")).shape
+    (4, 2)
+    >>> network.parameters.theta.size
+    32
+    """
+
+    def __init__(self, layers: Sequence[Layer], dtype: Any):
+        self.layers = list(layers)
+        self.parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
+        self._bind()
+
+    def _bind(self) -> None:
+        for layer, views in self._shares(self.parameters.values):
+            layer.bind(views)
+
+    def _shares(self, vector: np.ndarray) -> list[tuple[Any, list]]:
+        """Cut `vector` and return every layer that has parameters with its views."""
+        views = iter(self.parameters.cut(vector))
+        return [
+            (layer, [next(views) for _ in layer.slots]) for layer in self.layers if layer.slots
+        ]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.parameters.values.dtype
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Set all parameters to where training starts, layer by layer."""
+        for layer, _ in self._shares(self.parameters.values):
+            layer.initialize(rng)
+
+    def infer(self, X):
+        """Return the raw scores of the rows of X as at prediction; touches no buffer."""
+        for layer in self.layers:
+            X = layer.infer(X)
+        return X
+
+    def infer_in_chunks(self, X) -> np.ndarray:
+        """Return the raw scores of all rows of X, of any dtype, some rows at a time.
+
+        Only a chunk is ever converted to the network's dtype, and the memory needed besides
+        the result depends on the widest layer alone.
+        """
+        widest = max(max(slot.shape) for slot in self.parameters.slots)
+        chunk = max(CHUNK // widest, 1)
+        if X.shape[0] <= chunk:
+            return self.infer(X.astype(self.dtype, copy=False))
+        first = self.infer(X[:chunk].astype(self.dtype, copy=False))
+        S = np.empty((X.shape[0], first.shape[1]), self.dtype)
+        S[:chunk] = first
+        for start in range(chunk, X.shape[0], chunk):
+            rows = slice(start, start + chunk)
+            S[rows] = self.infer(X[rows].astype(self.dtype, copy=False))
+        return S
+
+    def prepare_training(self, rng: np.random.Generator) -> None:
+        """Make the gradient; `rng` is where dropout draws from."""
+        self.rng = rng
+        self.learning_rate_factors = self.parameters.learning_rate_factors()
+        self.gradient = np.zeros_like(self.parameters.theta)
+        self._m = -1
+        self._dS = np.empty(0)
+        self._work = np.empty_like(self.parameters.weights)
+        for i, (layer, views) in enumerate(self._shares(self.gradient)):
+            layer.bind_gradient(views, propagate=i > 0)
+
+    def _allocate(self, m: int) -> None:
+        for layer in self.layers:
+            layer.allocate(m, self.dtype, self.rng)
+        self._m = m
+
+    def forward(self, X):
+        """Return the raw scores of a batch as in training."""
+        if X.shape[0] != self._m:
+            self._allocate(X.shape[0])
+        for layer in self.layers:
+            X = layer.forward(X)
+        return X
+
+    def backward(self, dS) -> None:
+        """Carry ∂L/∂S down the chain; every layer writes its share of `gradient`."""
+        for layer in reversed(self.layers):
+            dS = layer.backward(dS)
+            if dS is None:
+                return
+
+    def loss_and_gradient(self, X, Y, weight, loss: Loss, alpha: float = 0.0) -> float:
+        """Evaluate the objective on a batch, and its gradient into `gradient`.
+
+        L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ, where W is every weight matrix.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (m, n_in)
+            Rows of the batch.
+        Y : ndarray of shape (m,) or (m, k)
+            Targets, as the loss wants them.
+        weight : ndarray of shape (m,) or None
+            Weights of the rows, positive in sum; None is all ones.
+        loss : Loss
+            ℓ.
+        alpha : float, default=0.0
+            Strength of the L2 penalty.
+
+        Returns
+        -------
+        float
+            L(θ).
+        """
+        S = self.forward(X)
+        if self._dS.shape != S.shape:
+            self._dS = np.empty_like(S)
+        value = value_and_gradient(loss, S, Y, weight, self._dS)
+        self.backward(self._dS)
+        if alpha:
+            share = alpha / (len(S) if weight is None else float(weight.sum(dtype=np.float64)))
+            W, dW = self.parameters.weights, self.gradient[: self.parameters.weights.size]
+            value += 0.5 * share * float(np.dot(W, W))
+            np.multiply(W, share, out=self._work)
+            dW += self._work
+        return value
+
+    def copy(self) -> "Network":
+        """Return an independent network with the same numbers."""
+        return _rebuild([_specification(layer) for layer in self.layers], self.parameters, copy=True)
+
+    def __reduce__(self):
+        return _rebuild, ([_specification(layer) for layer in self.layers], self.parameters)
+
+
+def _specification(layer: Layer) -> tuple[type, dict]:
+    """Return the class and the fields that make a layer, without its views and buffers."""
+    return type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init}  # type: ignore[arg-type]
+
+
+def _rebuild(specifications, parameters: ParameterVector, copy: bool = False) -> Network:
+    network = Network([layer(**spec) for layer, spec in specifications], parameters.values.dtype)
+    if copy:
+        network.parameters.values[:] = parameters.values
+    else:
+        network.parameters = parameters
+        network._bind()
+    return network

@@ -1,0 +1,322 @@
+"""Optimizers: they see vectors only.
+
+A frozen dataclass holds the hyperparameters, a `State` what training accumulates.
+``init(theta)`` makes the state, ``step(theta, g, state, lr)`` moves ``theta`` in place.
+The learning rate ``lr`` is a float or a vector of one rate an element.
+
+Examples
+--------
+Any vector will do, such as the valley f(x, y) = x² / 20 + y²:
+
+>>> import numpy as np
+>>> theta = np.array([-7.0, 2.0])
+>>> optimizer = SGD(momentum=0.9)
+>>> state = optimizer.init(theta)
+>>> for _ in range(200):
+...     x, y = theta
+...     optimizer.step(theta, np.array([x / 10, 2 * y]), state, lr=0.1)
+>>> bool(np.abs(theta).max() < 1e-2)
+True
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from skdnn.engine import kernels
+from skdnn.engine.tables import choose
+
+
+class State:
+    """What an optimizer accumulates.
+
+    Attributes
+    ----------
+    t : int
+        Number of steps so far.
+    moments : list of ndarray
+        Running averages, of the shape of theta.
+    work : ndarray
+        Scratch of the shape of theta; not pickled.
+    scalars : dict of float
+        Whatever an optimizer keeps besides.
+    """
+
+    def __init__(self, theta: np.ndarray, n_moments: int, **scalars: float):
+        self.t = 0
+        self.moments = [np.zeros_like(theta) for _ in range(n_moments)]
+        self.work = np.empty_like(theta)
+        self.scalars = scalars
+
+    def __getstate__(self):
+        return self.t, self.moments, self.work.size, self.work.dtype, self.scalars
+
+    def __setstate__(self, state):
+        self.t, self.moments, size, dtype, self.scalars = state
+        self.work = np.empty(size, dtype)
+
+
+class Optimizer(Protocol):
+    """A rule that turns gradients into steps."""
+
+    def init(self, theta: np.ndarray) -> State:
+        """Return the state before the first step."""
+
+    def step(self, theta: np.ndarray, g: np.ndarray, state: State, lr: Any) -> None:
+        """Move theta in place, one step."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """v = μ v - lr g; θ += v, or with Nesterov's look-ahead θ += μ v - lr g.
+
+    Polyak (1964); Nesterov (1983) in the form of Sutskever et al. (2013).  Plain gradient
+    descent where momentum is 0.
+
+    Parameters
+    ----------
+    momentum : float, default=0.0
+        μ in [0, 1].
+    nesterov : bool, default=False
+        Whether to look ahead.
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def init(self, theta):
+        return State(theta, 1 if self.momentum else 0)
+
+    def step(self, theta, g, state, lr):
+        if self.momentum:
+            (v,) = state.moments
+            kernels.sgd_step(theta, g, lr, self.momentum, self.nesterov, v, state.work)
+        else:
+            np.multiply(g, lr, out=state.work)
+            theta -= state.work
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam: θ -= lr m̂ / (√v̂ + ε) (Kingma and Ba, 2015, Algorithm 1).
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+        Decay of the running means m of g and v of g².
+    epsilon : float
+        ε.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 2)
+
+    def step(self, theta, g, state, lr):
+        state.t += 1
+        m, v = state.moments
+        kernels.adam_step(
+            theta, g, lr, self.beta_1, self.beta_2, self.epsilon, state.t, m, v, state.work
+        )
+
+
+def _decay(average: np.ndarray, rate: float, value: np.ndarray, work: np.ndarray) -> None:
+    """average = rate · average + (1 - rate) · value."""
+    average *= rate
+    np.multiply(value, 1.0 - rate, out=work)
+    average += work
+
+
+@dataclass(frozen=True)
+class AMSGrad:
+    """Adam with v̂ replaced by the largest so far (Reddi, Kale and Kumar, 2018, Algorithm 2)."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 3)
+
+    def step(self, theta, g, state, lr):
+        state.t += 1
+        m, v, v_max = state.moments
+        work = state.work
+        _decay(m, self.beta_1, g, work)
+        np.multiply(g, g, out=work)
+        v *= self.beta_2
+        work *= 1.0 - self.beta_2
+        v += work
+        np.maximum(v_max, v, out=v_max)
+        np.divide(v_max, 1.0 - self.beta_2**state.t, out=work)
+        np.sqrt(work, out=work)
+        work += self.epsilon
+        np.divide(m, work, out=work)
+        work *= lr / (1.0 - self.beta_1**state.t)
+        theta -= work
+
+
+@dataclass(frozen=True)
+class Adamax:
+    """u = max(β₂ u, |g| + ε); θ -= lr m̂ / u (Kingma and Ba, 2015, Algorithm 2)."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 2)
+
+    def step(self, theta, g, state, lr):
+        state.t += 1
+        m, u = state.moments
+        work = state.work
+        _decay(m, self.beta_1, g, work)
+        np.abs(g, out=work)
+        work += self.epsilon
+        u *= self.beta_2
+        np.maximum(u, work, out=u)
+        np.divide(m, u, out=work)
+        work *= lr / (1.0 - self.beta_1**state.t)
+        theta -= work
+
+
+@dataclass(frozen=True)
+class Nadam:
+    """Adam with Nesterov's look-ahead (Dozat, 2016).
+
+    θ -= lr (μₜ₊₁ m / (1 - ∏ᵢ₌₁ᵗ⁺¹ μᵢ) + (1 - μₜ) g / (1 - ∏ᵢ₌₁ᵗ μᵢ)) / (√v̂ + ε), with the
+    momentum schedule μₜ = β₁ (1 - ½ · 0.96^(0.004 t)).
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 2, mu_product=1.0)
+
+    def _mu(self, t: int) -> float:
+        return self.beta_1 * (1.0 - 0.5 * 0.96 ** (0.004 * t))
+
+    def step(self, theta, g, state, lr):
+        state.t += 1
+        m, v = state.moments
+        work = state.work
+        mu, mu_next = self._mu(state.t), self._mu(state.t + 1)
+        product = state.scalars["mu_product"] = state.scalars["mu_product"] * mu
+        _decay(m, self.beta_1, g, work)
+        v *= self.beta_2
+        np.multiply(g, g, out=work)
+        work *= 1.0 - self.beta_2
+        v += work
+        np.divide(v, 1.0 - self.beta_2**state.t, out=work)
+        np.sqrt(work, out=work)
+        work += self.epsilon
+        look_ahead = m * (mu_next / (1.0 - product * mu_next))
+        look_ahead += g * ((1.0 - mu) / (1.0 - product))
+        look_ahead /= work
+        look_ahead *= lr
+        theta -= look_ahead
+
+
+@dataclass(frozen=True)
+class AdaGrad:
+    """v += g²; θ -= lr g / (√v + ε) (Duchi, Hazan and Singer, 2011)."""
+
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 1)
+
+    def step(self, theta, g, state, lr):
+        (v,) = state.moments
+        work = state.work
+        np.multiply(g, g, out=work)
+        v += work
+        np.sqrt(v, out=work)
+        work += self.epsilon
+        np.divide(g, work, out=work)
+        work *= lr
+        theta -= work
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """v = ρ v + (1 - ρ) g²; θ -= lr g / (√v + ε) (Tieleman and Hinton, 2012)."""
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 1)
+
+    def step(self, theta, g, state, lr):
+        (v,) = state.moments
+        work = state.work
+        v *= self.rho
+        np.multiply(g, g, out=work)
+        work *= 1.0 - self.rho
+        v += work
+        np.sqrt(v, out=work)
+        work += self.epsilon
+        np.divide(g, work, out=work)
+        work *= lr
+        theta -= work
+
+
+@dataclass(frozen=True)
+class Adadelta:
+    """v = ρ v + (1 - ρ) g²; δ = g √(d + ε) / √(v + ε); d = ρ d + (1 - ρ) δ²; θ -= lr δ.
+
+    Zeiler (2012, Algorithm 1), where lr is 1.
+    """
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+
+    def init(self, theta):
+        return State(theta, 2)
+
+    def step(self, theta, g, state, lr):
+        v, d = state.moments
+        work = state.work
+        v *= self.rho
+        np.multiply(g, g, out=work)
+        work *= 1.0 - self.rho
+        v += work
+        np.add(d, self.epsilon, out=work)
+        work /= v + self.epsilon
+        np.sqrt(work, out=work)
+        work *= g  # work is δ
+        d *= self.rho
+        d += (1.0 - self.rho) * work * work
+        work *= lr
+        theta -= work
+
+
+OPTIMIZERS: dict[str, type] = {
+    "adam": Adam,
+    "sgd": SGD,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSprop,
+    "adadelta": Adadelta,
+    "adamax": Adamax,
+    "nadam": Nadam,
+    "amsgrad": AMSGrad,
+}
+
+
+def get_optimizer(name: str) -> type:
+    """Return the optimizer class of this name.
+
+    Examples
+    --------
+    >>> get_optimizer("rmsprop")(rho=0.99)
+    RMSprop(rho=0.99, epsilon=1e-08)
+    """
+    return choose("solver", OPTIMIZERS, name)

@@ -1,0 +1,109 @@
+"""One vector, many views.
+
+All numbers of a network lie in one contiguous vector cut into three zones::
+
+    values = [ weights | offsets | statistics ]
+             `----- theta -----'
+
+A penalty shrinks ``weights``; an optimizer moves ``theta``; what is saved and restored is
+``values``.  The gradient has the cut of ``theta``.  Every W, b, gamma, beta is a view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+ZONES = ("weights", "offsets", "statistics")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one array in the vector.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    zone : {"weights", "offsets", "statistics"}
+        Where in the vector it lies.
+    rate : float, default=1.0
+        Factor of the learning rate for this array.
+    """
+
+    shape: tuple[int, ...]
+    zone: str
+    rate: float = 1.0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+class ParameterVector:
+    """The vector and its cut.
+
+    Parameters
+    ----------
+    slots : sequence of Slot
+        The arrays, in the order in which `cut` returns them.
+    dtype : {"float32", "float64"}
+        Type of the numbers.
+
+    Attributes
+    ----------
+    values, theta, weights : ndarray of shape (n,)
+        The whole vector, what training moves, and what a penalty shrinks.
+
+    Examples
+    --------
+    >>> parameters = ParameterVector([Slot((2, 3), "weights"), Slot((3,), "offsets")], "float32")
+    >>> W, b = parameters.cut(parameters.values)
+    >>> W[:] = 1
+    >>> parameters.theta
+    array([1., 1., 1., 1., 1., 1., 0., 0., 0.], dtype=float32)
+    """
+
+    def __init__(self, slots: Sequence[Slot], dtype):
+        self.slots = tuple(slots)
+        sizes = {zone: sum(s.size for s in self.slots if s.zone == zone) for zone in ZONES}
+        self.values = np.zeros(sum(sizes.values()), dtype)
+        self._name_zones(sizes["weights"], sizes["weights"] + sizes["offsets"])
+
+    def _name_zones(self, n_weights: int, n_theta: int) -> None:
+        self.weights = self.values[:n_weights]
+        self.theta = self.values[:n_theta]
+
+    def cut(self, vector: np.ndarray) -> list[np.ndarray | None]:
+        """Cut `vector`, of the length of ``values`` or ``theta``, into one view a slot.
+
+        A slot that lies beyond the end (a statistic, for a gradient) gets None.
+        """
+        views: list[np.ndarray | None] = [None] * len(self.slots)
+        start = 0
+        for zone in ZONES:
+            for i, slot in enumerate(self.slots):
+                if slot.zone == zone:
+                    end = start + slot.size
+                    views[i] = vector[start:end].reshape(slot.shape) if end <= len(vector) else None
+                    start = end
+        return views
+
+    def learning_rate_factors(self) -> np.ndarray | None:
+        """Return the factor of every element of theta, or None where all are 1."""
+        if all(slot.rate == 1.0 for slot in self.slots):
+            return None
+        factors = np.empty_like(self.theta)
+        for slot, view in zip(self.slots, self.cut(factors), strict=True):
+            if view is not None:
+                view.fill(slot.rate)
+        return factors
+
+    def __getstate__(self):
+        # A pickled view would be a view no more: keep the vector, and cut again on load.
+        return self.slots, self.values, len(self.weights), len(self.theta)
+
+    def __setstate__(self, state):
+        self.slots, self.values, n_weights, n_theta = state
+        self._name_zones(n_weights, n_theta)

@@ -1,0 +1,94 @@
+"""When to stop, and which parameters to keep.  Stopping is a return value, never an exception."""
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+
+class Outcome(Enum):
+    """Why a training ended."""
+
+    MAX_EPOCHS = "all epochs were run"
+    NO_IMPROVEMENT = "no improvement"
+    CONVERGED = "the optimizer reports convergence"
+    DIVERGED = "the loss is not finite, or has exploded"
+    STOPPED = "a listener asked for it"
+    INTERRUPTED = "interrupted by the user"
+
+
+@dataclass
+class Patience:
+    """Count the epochs that bring no improvement by `tol`; higher scores are better.
+
+    Parameters
+    ----------
+    tol : float
+        Smallest improvement that counts.
+    n_iter_no_change : int or inf
+        So many epochs without one are allowed; one more, and patience is at its end.
+
+    Examples
+    --------
+    >>> patience = Patience(tol=0.1, n_iter_no_change=1)
+    >>> [patience.update(score) for score in (1.0, 2.0, 2.05, 2.06)]
+    [False, False, False, True]
+    """
+
+    tol: float
+    n_iter_no_change: float
+    best: float = -math.inf
+    count: int = 0
+
+    def update(self, score: float) -> bool:
+        """Take the score of another epoch and return whether patience is at its end."""
+        self.count = 0 if score >= self.best + self.tol else self.count + 1
+        if score > self.best:
+            self.best = score
+        return self.count > self.n_iter_no_change
+
+
+@dataclass
+class BestState:
+    """The parameters of the epoch with the best finite score.
+
+    Attributes
+    ----------
+    score : float
+        That score, -inf before the first.
+    epoch : int
+        Its number, counted from 1; 0 before the first.
+    values : ndarray or None
+        A copy of the whole parameter vector as it was then.
+    """
+
+    score: float = -math.inf
+    epoch: int = 0
+    values: np.ndarray | None = field(default=None, repr=False)
+
+    def update(self, score: float, epoch: int, values: np.ndarray) -> None:
+        """Keep `values` if their score is the best so far."""
+        if not score > self.score or not math.isfinite(score):
+            return
+        self.score, self.epoch = score, epoch
+        if self.values is None:
+            self.values = values.copy()
+        else:
+            np.copyto(self.values, values)
+
+
+# A finite loss so many times that of the first epoch (plus one, for losses that start near
+# zero) is no fluctuation any more.
+EXPLOSION = 10.0
+
+
+def has_diverged(loss: float, first_loss: float) -> bool:
+    """Whether the loss of an epoch is not finite, or far above that of the first.
+
+    Examples
+    --------
+    >>> has_diverged(float("nan"), 0.7), has_diverged(0.9, 0.7), has_diverged(50.0, 0.7)
+    (True, False, True)
+    """
+    return not math.isfinite(loss) or loss > EXPLOSION * first_loss + 1.0

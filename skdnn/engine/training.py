@@ -1,0 +1,305 @@
+"""Training: the minibatch loop and L-BFGS.
+
+The specification of a descent is `Descent`; what it accumulates, so that it can go on, is
+`Training`; what every epoch leaves behind is an `Epoch`.
+"""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skdnn.engine.batches import Batches
+from skdnn.engine.layers import Dense
+from skdnn.engine.losses import Loss
+from skdnn.engine.network import Network
+from skdnn.engine.optimizers import Optimizer, State
+from skdnn.engine.schedules import Schedule
+from skdnn.engine.stopping import Outcome
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How to descend.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Turns a gradient into a step.
+    learning_rate : float
+        Initial learning rate.
+    schedule : Schedule
+        Its factor as training goes on.
+    n_epochs : int
+        The whole of training, for the schedule.
+    alpha : float
+        L2 penalty ½ α ‖W‖², divided by the sum of the weights of the batch's rows.
+    weight_decay : float
+        Decoupled weight decay: W shrinks by lr · weight_decay before each step
+        (Loshchilov and Hutter, 2019).
+    clip_norm : float or None
+        Longest gradient; a longer one is scaled back (Pascanu, Mikolov and Bengio, 2013).
+    max_norm : float or None
+        Largest norm of the weights into a unit (Srivastava et al., 2014).
+    """
+
+    optimizer: Optimizer
+    learning_rate: float
+    schedule: Schedule
+    n_epochs: int
+    alpha: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    max_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the data left behind.
+
+    Attributes
+    ----------
+    loss : float
+        Mean of the batches' objectives, weighted by the weights of their rows.
+    learning_rate : float
+        That of the last step.
+    seconds : float
+        Time it took, without validation.
+    """
+
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class Training:
+    """A network in training, with all that going on exactly needs.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    loss : Loss
+        What is made small.
+    descent : Descent
+        How.
+    shuffling : Generator or None
+        Where the order of the rows is drawn from; None keeps it.
+    dropping : Generator
+        Where dropout is drawn from.
+    state : State
+        What the optimizer accumulates.
+    n_epochs, n_samples : int
+        How far training has come, in whole epochs.
+    slowdown : float
+        Factor of the learning rate that the rule "adaptive" has brought about.
+    """
+
+    network: Network
+    loss: Loss
+    descent: Descent
+    shuffling: np.random.Generator | None
+    dropping: np.random.Generator
+    state: State = field(init=False)
+    n_epochs: int = 0
+    n_samples: int = 0
+    slowdown: float = 1.0
+
+    def __post_init__(self):
+        self.network.prepare_training(self.dropping)
+        self.reset_optimizer()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.network.prepare_training(self.dropping)
+
+    def reset_optimizer(self) -> None:
+        """Forget what the optimizer has accumulated."""
+        self.state = self.descent.optimizer.init(self.network.parameters.theta)
+
+    def replace_network(self, network: Network) -> None:
+        """Go on with another network whose parameters are cut in the same way."""
+        if network is not self.network:
+            self.network = network
+            network.prepare_training(self.dropping)
+
+    def change(self, loss: Loss, descent: Descent) -> None:
+        """Go on with another loss or descent; another kind of optimizer starts afresh."""
+        if (loss, descent) == (self.loss, self.descent):
+            return
+        before, state = self.descent.optimizer, self.state
+        self.loss, self.descent = loss, descent
+        self.reset_optimizer()
+        same_kind = type(before) is type(descent.optimizer)
+        if same_kind and len(state.moments) == len(self.state.moments):
+            self.state = state
+
+    def progress(self, part: float = 0.0) -> float:
+        """Return the share of training that is done, `part` of the running epoch included."""
+        return min((self.n_epochs + part) / self.descent.n_epochs, 1.0)
+
+    def learning_rate(self, part: float = 0.0) -> float:
+        """Return the learning rate at this point of the running epoch."""
+        factor = self.descent.schedule(self.progress(part), self.n_samples)
+        return self.descent.learning_rate * self.slowdown * factor
+
+    def run_epoch(self, batches: Batches) -> Epoch:
+        """Take one step for every batch; end early where the loss is not finite."""
+        start = time.perf_counter()
+        total, total_weight, lr, n_batches = 0.0, 0.0, self.learning_rate(), len(batches)
+        with np.errstate(all="ignore"):  # a diverging loss is reported once, by the caller
+            for i, (X, Y, weight) in enumerate(batches.epoch(self.shuffling)):
+                lr = self.learning_rate(i / n_batches)
+                value = self.step(X, Y, weight, lr)
+                batch_weight = X.shape[0] if weight is None else float(weight.sum(dtype=float))
+                total += value * batch_weight
+                total_weight += batch_weight
+                if not math.isfinite(value):
+                    break
+            else:
+                if not np.isfinite(self.network.parameters.values).all():
+                    total = math.nan
+        self.count_epoch(batches.n)
+        return Epoch(total / total_weight, lr, time.perf_counter() - start)
+
+    def count_epoch(self, n_samples: int) -> None:
+        """Note that another epoch over so many samples is over."""
+        self.n_epochs += 1
+        self.n_samples += n_samples
+
+    def step(self, X, Y, weight, lr: float) -> float:
+        """Move the parameters once and return the objective before the move."""
+        descent, parameters, g = self.descent, self.network.parameters, self.network.gradient
+        value = self.network.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
+        if descent.clip_norm is not None:
+            norm = math.sqrt(float(np.dot(g, g)))
+            if norm > descent.clip_norm:
+                g *= descent.clip_norm / norm
+        if descent.weight_decay:
+            parameters.weights *= 1.0 - lr * descent.weight_decay
+        factors = self.network.learning_rate_factors
+        rates = lr if factors is None else lr * factors
+        descent.optimizer.step(parameters.theta, g, self.state, rates)
+        if descent.max_norm is not None:
+            limit_unit_norms(self.network, descent.max_norm)
+        return value
+
+
+def limit_unit_norms(network: Network, max_norm: float) -> None:
+    """Scale back the weights into every unit whose norm exceeds `max_norm`."""
+    for layer in network.layers:
+        if isinstance(layer, Dense):
+            norms = np.sqrt(np.einsum("ij,ij->j", layer.W, layer.W))
+            layer.W *= np.minimum(1.0, max_norm / np.maximum(norms, max_norm))
+
+
+class Watch(Protocol):
+    """Who looks at a training from outside."""
+
+    def begin(self) -> None:
+        """An epoch begins."""
+
+    def end(self, epoch: Epoch) -> Outcome | None:
+        """An epoch is over; return why to stop, or None to go on."""
+
+
+def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -> Outcome:
+    """Run epochs until `watch` says why to stop, or all are run.
+
+    An interrupt by the user ends the training; what has been learned stays.
+    """
+    try:
+        for _ in range(n_epochs):
+            watch.begin()
+            outcome = watch.end(training.run_epoch(batches))
+            if outcome is not None:
+                return outcome
+    except KeyboardInterrupt:
+        return Outcome.INTERRUPTED
+    return Outcome.MAX_EPOCHS
+
+
+def descend_lbfgs(
+    training: Training, batches: Batches, options: dict[str, float], watch: Watch
+) -> tuple[Outcome, str]:
+    """Minimise the objective over all rows with L-BFGS (Liu and Nocedal, 1989).
+
+    The rows are visited in batches, whose gradients are added up, so the buffers stay small.
+
+    Parameters
+    ----------
+    training : Training
+        Its network must be in float64; of its descent only alpha is used.
+    batches : Batches
+        The data.
+    options : dict
+        ``maxiter``, ``maxfun``, ``gtol`` of `scipy.optimize.minimize`.
+    watch : Watch
+        Told of each iteration, which counts as an epoch.
+
+    Returns
+    -------
+    outcome : Outcome
+        Why it ended.
+    message : str
+        What the optimizer says.
+    """
+    theta = training.network.parameters.theta
+    objective = FullObjective(training.network, training.loss, batches, training.descent.alpha)
+    accepted, stopped, start = theta.copy(), [], time.perf_counter()
+
+    def after_iteration(intermediate_result):
+        nonlocal start
+        accepted[:] = theta[:] = intermediate_result.x
+        training.count_epoch(batches.n)
+        watch.begin()
+        loss, now = float(intermediate_result.fun), time.perf_counter()
+        outcome = watch.end(Epoch(loss, 1.0, now - start))
+        start = time.perf_counter()
+        if outcome is not None:
+            stopped.append(outcome)
+            raise StopIteration
+
+    try:
+        with np.errstate(all="ignore"):
+            result = minimize(
+                objective, theta.copy(), method="L-BFGS-B", jac=True, options=options,
+                callback=after_iteration,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        theta[:] = accepted
+        return Outcome.INTERRUPTED, "interrupted by the user"
+    theta[:] = accepted if stopped else result.x
+    if result.nit == 0:  # nothing to improve, or nothing finite to start from
+        training.count_epoch(batches.n)
+        watch.begin()
+        outcome = watch.end(Epoch(float(result.fun), 1.0, time.perf_counter() - start))
+        if outcome is not None:
+            return outcome, str(result.message)
+    ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
+    return (stopped[0] if stopped else ended), str(result.message)
+
+
+class FullObjective:
+    """θ → (L, ∂L/∂θ) over all rows, a batch at a time."""
+
+    def __init__(self, network: Network, loss: Loss, batches: Batches, alpha: float):
+        self.network, self.loss, self.batches, self.alpha = network, loss, batches, alpha
+        self.weight_sum = batches.weight_sum()
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        parameters = self.network.parameters
+        parameters.theta[:] = theta
+        value, gradient = 0.0, np.zeros_like(theta)
+        for X, Y, weight in self.batches.epoch():
+            share = (X.shape[0] if weight is None else float(weight.sum())) / self.weight_sum
+            value += share * self.network.loss_and_gradient(X, Y, weight, self.loss)
+            gradient += share * self.network.gradient
+        W, decay = parameters.weights, self.alpha / self.weight_sum
+        value += 0.5 * decay * float(np.dot(W, W))
+        gradient[: W.size] += decay * W
+        return value, gradient

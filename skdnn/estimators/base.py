@@ -1,0 +1,353 @@
+"""What the classifier and the regressor share: parameters, fitting, raw scores."""
+
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdnn.engine.activations import ACTIVATIONS
+from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
+from skdnn.engine.batches import Batches
+from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
+from skdnn.engine.initializers import INITIALIZERS
+from skdnn.engine.layers import Dense
+from skdnn.engine.network import Network
+from skdnn.engine.optimizers import OPTIMIZERS
+from skdnn.engine.schedules import SCHEDULES
+from skdnn.engine.stopping import Outcome
+from skdnn.engine.training import descend, descend_lbfgs
+from skdnn.estimators._sklearn import (
+    HasMethods,
+    Hidden,
+    Interval,
+    Options,
+    StrOptions,
+    fit_context,
+)
+from skdnn.estimators.construction import check_combination, compute_dtype
+from skdnn.estimators.course import Course, begin, conclude, resume
+from skdnn.estimators.data import Sample, check_sample
+from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
+
+LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Give the estimator back the attributes it had if what is inside fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def has_minibatches(estimator) -> bool:
+    """Whether the estimator can learn bit by bit."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+    """A multilayer perceptron over the engine; see the two estimators."""
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [
+            StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
+            HasMethods(["forward", "derivative"]),
+            list,
+            tuple,
+        ],
+        "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(SCHEDULES)), callable, Hidden(Real)],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "batch_norm": ["boolean"],
+        "batch_norm_momentum": [Interval(Real, 0, 1, closed="right")],
+        "init": [StrOptions({"auto", *INITIALIZERS, *INITIALIZER_ALIASES})],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "rho": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [StrOptions({*get_scorer_names(), "loss"}), callable, None],
+        "dtype": [StrOptions({"float32", "float64"})],
+    }
+
+    # What the two estimators add -----------------------------------------------------------
+
+    @abstractmethod
+    def _check_y(self, y):
+        """Return y, validated, with a column vector flattened."""
+
+    @abstractmethod
+    def _new_target(self, sample: Sample, classes):
+        """Return the target that y asks for."""
+
+    @abstractmethod
+    def _check_target(self, y):
+        """Refuse a y that does not fit the target of the fitted model."""
+
+    @abstractmethod
+    def _loss(self, target):
+        """Return the engine's loss."""
+
+    @abstractmethod
+    def _effective_weight(self, y, weight):
+        """Return the weights of the rows, class weights included, or None."""
+
+    # Fitting ---------------------------------------------------------------------------------
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs; CSR stays sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative; a row of weight zero is as good as removed.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to validate on after every epoch, instead of a `validation_fraction` of X.
+            Their loss and score are in `history_`; with `early_stopping` they decide.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, or the loss was not finite in any epoch.
+            The estimator is then as it was.
+        """
+        hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
+        with unchanged_on_error(self):
+            resuming = self.warm_start and hasattr(self, "_network")
+            given = X_val, y_val, sample_weight_val
+            held_out = None if all(part is None for part in given) else given
+            check_combination(self, held_out is not None)
+            sample = check_sample(self, X, y, sample_weight, reset=not resuming)
+            if resuming:  # so that failing leaves no trace in the fitted model
+                self._course = copy.deepcopy(vars(self).get("_course"))
+            course = self._start(sample, resuming)
+            outcome, message = self._train(course, sample, held_out, self.max_iter, hooks)
+            conclude(self, course, outcome, message, sample.X)
+            self._publish(course, outcome)
+            if not self.warm_start:
+                del self._course
+            hooks.finish()
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        with unchanged_on_error(self):
+            resuming = hasattr(self, "_network")
+            if not resuming:
+                check_combination(self, has_validation_data=False)
+            sample = check_sample(self, X, y, sample_weight, reset=not resuming)
+            course = self._start(sample, resuming, classes)
+            outcome, _ = self._train(course, sample, None, 1, NoHooks())
+            if outcome in (Outcome.DIVERGED, Outcome.INTERRUPTED):
+                conclude(self, course, outcome, None, sample.X)
+            self._publish(course, outcome)
+        return self
+
+    def _start(self, sample: Sample, resuming: bool, classes=None) -> Course:
+        """Return the course to follow: a new one, or the last one to go on with."""
+        if resuming:
+            self._check_target(sample.y)
+            self._course = resume(self)
+        else:
+            self._target = self._new_target(sample, classes)
+            self._course = begin(self)
+        return self._course
+
+    def _train(self, course: Course, sample: Sample, held_out, n_epochs: int, hooks):
+        """Run the epochs; return why they ended, and what L-BFGS says of it."""
+        validation = None
+        if held_out is not None:
+            validation = self._validation(self._check_held_out(*held_out))
+        elif self.early_stopping:
+            labels = self._target.encode(sample.y) if self._target.stratifies else None
+            sample, rest = sample.split(labels, self.validation_fraction, course.split_seed)
+            validation = self._validation(rest)
+        monitor = Monitor(
+            course,
+            validation,
+            early_stopping=self.early_stopping,
+            adaptive=self.learning_rate == "adaptive",
+            verbose=bool(self.verbose),
+            hooks=hooks,
+        )
+        hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
+        batches = self._batches(sample)
+        self.n_iter_ = 0
+        if self.solver == "lbfgs":
+            options = {"maxiter": n_epochs, "maxfun": self.max_fun, "gtol": self.tol}
+            outcome, message = descend_lbfgs(course.training, batches, options, monitor)
+        else:
+            outcome, message = descend(course.training, batches, n_epochs, monitor), None
+        self.n_iter_ = monitor.n_iter
+        return outcome, message
+
+    # Data --------------------------------------------------------------------------------------
+
+    def _encode(self, y):
+        """Return y as the loss wants it: labels stay integers."""
+        Y = self._target.encode(y)
+        return Y if np.issubdtype(Y.dtype, np.integer) else Y.astype(compute_dtype(self))
+
+    def _training_weight(self, y, weight):
+        """Return the effective weights in the dtype of the computations, or None."""
+        weight = self._effective_weight(y, weight)
+        return None if weight is None else weight.astype(compute_dtype(self), copy=False)
+
+    def _batches(self, sample: Sample) -> Batches:
+        weight = self._training_weight(sample.y, sample.weight)
+        n = self._batch_rows(sample.n)
+        return Batches(sample.X, self._encode(sample.y), weight, n, sample.rows)
+
+    def _batch_rows(self, n: int) -> int:
+        if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once
+            return n if self.batch_norm else min(n, LBFGS_BATCH)
+        if self.batch_size == "auto":
+            return min(200, n)
+        if self.batch_size > n:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped: batch_size={self.batch_size}, {n} samples."
+            )
+        return min(self.batch_size, n)
+
+    def _check_held_out(self, X, y, sample_weight) -> Sample:
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together.")
+        return check_sample(self, X, y, sample_weight, reset=False)
+
+    def _validation(self, held_out: Sample) -> Validation:
+        X, y, weight = (held_out.used(A) for A in (held_out.X, held_out.y, held_out.weight))
+        training_weight = self._training_weight(y, weight)
+        return Validation(X, self._encode(y), training_weight, self._score_function(X, y, weight))
+
+    def _score_function(self, X, y, weight):
+        """Return the function from raw scores to the number that early stopping watches."""
+        if self.scoring == "loss":
+            return None
+        if self.scoring is None:
+            return lambda S: self._target.score(S, y, weight)
+        scorer = check_scoring(self, self.scoring)
+        weights = {} if weight is None else {"sample_weight": weight}
+
+        def score(_):
+            snapshot = copy.copy(self)
+            snapshot._network = self._published(self._course.training.network.copy())
+            vars(snapshot).pop("feature_names_in_", None)  # X is an array by now
+            return scorer(snapshot, X, y, **weights)
+
+        return score
+
+    # The fitted model ------------------------------------------------------------------------------
+
+    def _published(self, network: Network) -> Network:
+        """Let `network` predict in the units of y."""
+        if self._target.folds:
+            self._target.fold(network)
+        return network
+
+    def _publish(self, course: Course, outcome: Outcome) -> None:
+        """Set the fitted attributes."""
+        training, history = course.training, course.history
+        network, best = training.network, course.best
+        if self._target.folds or self.early_stopping:  # training goes on from what it had
+            network = network.copy()
+        if self.early_stopping and best.values is not None:
+            network.parameters.values[:] = best.values
+        self._network = self._published(network)
+        self.t_ = training.n_samples
+        self.n_layers_ = sum(isinstance(layer, Dense) for layer in network.layers) + 1
+        self.n_outputs_ = self._target.n_scores
+        self.out_activation_ = training.loss.out_activation
+        self.history_ = history
+        self.loss_curve_ = history.setdefault("loss", [])
+        self.best_iter_ = best.epoch
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        if outcome is Outcome.DIVERGED:
+            self.loss_ = self.loss_curve_[best.epoch - 1]
+        self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
+        if self.early_stopping:
+            self.validation_scores_ = history.get("validation_score", [])
+            self.best_validation_score_ = best.score
+        else:
+            self.best_loss_ = -best.score
+
+    @property
+    def coefs_(self):
+        """list of ndarray of shape (n_in, n_out): weight matrices, views of one vector."""
+        return [layer.W for layer in self._dense_layers("coefs_")]
+
+    @property
+    def intercepts_(self):
+        """list of ndarray of shape (n_out,): bias vectors, views of one vector."""
+        return [layer.b for layer in self._dense_layers("intercepts_")]
+
+    def _dense_layers(self, attribute: str) -> list[Dense]:
+        if "_network" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted"
+            )
+        return [layer for layer in self._network.layers if isinstance(layer, Dense)]
+
+    def _raw_scores(self, X):
+        """Return the raw scores of the rows of X, shape (n_samples, n_outputs_)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse="csr")
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._network.infer_in_chunks(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        return tags

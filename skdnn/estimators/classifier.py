@@ -1,0 +1,468 @@
+"""The classifier."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d
+
+from skdnn.estimators._sklearn import (
+    Interval,
+    StrOptions,
+    check_partial_fit_first_call,
+    fit_context,
+)
+from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.targets import (
+    MARGIN,
+    MultilabelTarget,
+    MultioutputTarget,
+    classification_target,
+    subset_accuracy,
+)
+
+
+def has_probabilities(estimator) -> bool:
+    """Whether the loss is one of probabilities."""
+    if estimator.loss in MARGIN:
+        raise AttributeError(
+            f"probability estimates are not available for loss={estimator.loss!r}"
+        )
+    return True
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Deep neural network for classification.
+
+    A drop-in for `sklearn.neural_network.MLPClassifier` with dropout, batch normalisation, more
+    activations, optimizers, initialisers, losses and schedules, all as flat hyperparameters.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of every hidden layer.  ``()`` is a linear model.
+    activation : str, activation object or list of them, default="relu"
+        Of the hidden layers: "relu", "identity" ("linear"), "logistic" ("sigmoid"), "tanh",
+        "leaky_relu", "elu", "selu", "softplus", "gelu", "silu" ("swish"), "mish", or "step" (a
+        threshold, trained straight-through); an object such as ``LeakyReLU(0.2)`` from
+        `skdnn.engine.activations`; or a list, one a hidden layer.
+    solver : str, default="adam"
+        "adam", "sgd" (plain, with momentum, or Nesterov's), "adagrad", "rmsprop", "adadelta"
+        (made for ``learning_rate_init=1``), "adamax", "nadam", "amsgrad"; or "lbfgs", which works
+        on all rows at once, in double precision, and suits small data.
+    alpha : float, default=0.0001
+        L2 penalty: ½ alpha ‖W‖² divided by the number of samples in the batch (their weights'
+        sum where they have weights; all samples with "lbfgs") is added to the loss.  Biases and
+        batch norm's parameters are not shrunk.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch; "auto" is ``min(200, n_samples)``.
+    learning_rate : str or callable, default="constant"
+        Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
+        t ** power_t after t samples; "adaptive": divided by 5 whenever training would have
+        stopped for lack of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %;
+        "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
+        down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
+        in `partial_fit` too, where a call is an epoch.  Or an object from
+        `skdnn.engine.schedules`, such as ``Exponential(final=0.1)``.
+    learning_rate_init : float, default=0.001
+        Learning rate that the schedule multiplies.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs (iterations of "lbfgs") at most.
+    shuffle : bool, default=True
+        Whether every epoch draws a new order of the rows.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the validation split, the shuffling and dropout, each
+        with a stream of its own.
+    tol : float, default=1e-4
+        Smallest improvement of the training loss (or validation score) that counts; for
+        "lbfgs" the largest gradient component at the end.
+    verbose : bool, default=False
+        Whether to print a line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams.
+    momentum : float, default=0.9
+        Of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" looks ahead.
+    early_stopping : bool, default=False
+        Whether to watch a validation score instead of the training loss, and keep the
+        parameters of its best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows that early stopping holds out, where `fit` gets no `X_val`.
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
+    epsilon : float, default=1e-8
+        Keeps the divisions of the adaptive solvers finite.
+    n_iter_no_change : int or inf, default=10
+        Epochs in a row without improvement that are allowed.
+    max_fun : int, default=15000
+        Evaluations of the loss by "lbfgs" at most.
+    loss : {"log_loss", "squared_error", "hinge", "perceptron"}, default="log_loss"
+        "squared_error" is that of the softmax outputs against one-hot targets; "hinge" and
+        "perceptron" have no probabilities.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes; "balanced": inversely proportional to their frequencies.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread over all classes alike.
+    weight_decay : float, default=0.0
+        Decoupled weight decay (AdamW), with every minibatch solver: before each step the
+        weights shrink by the factor ``1 - lr * weight_decay``.  Where `alpha` adds
+        ``alpha / batch_size * W`` to the gradient, which an adaptive solver then rescales
+        weight by weight, `weight_decay` acts on all alike; with plain "sgd" the two agree
+        where ``weight_decay = alpha / batch_size``.
+    dropout : float or list of float, default=0.0
+        Share of the hidden units dropped in a training step; a list has one a hidden layer.
+    input_dropout : float, default=0.0
+        The same for the columns of X.
+    batch_norm : bool, default=False
+        Whether to normalise over the batch: Dense → batch norm → activation → dropout.
+    batch_norm_momentum : float, default=0.1
+        Weight of the newest batch in the running statistics that prediction uses.
+    init : str, default="auto"
+        Initial weights: "auto" takes He for the ReLU family, LeCun for "selu", Glorot
+        for saturating activations and the last layer; or "glorot_uniform", "glorot_normal"
+        (also "xavier_…"), "he_uniform", "he_normal" (also "kaiming_…"), "lecun_uniform",
+        "lecun_normal", "orthogonal", "normal" (standard deviation 0.01), "zeros".
+    warmup : float, default=0.0
+        Share of training over which the learning rate first rises from 0.
+    clip_norm : float or None, default=None
+        Largest norm of the gradient; a longer one is scaled back.
+    max_norm : float or None, default=None
+        Largest norm of the weights into any one unit.
+    rho : float, default=0.9
+        Decay of the running means of "rmsprop" and "adadelta".
+    scoring : str, callable or None, default=None
+        What early stopping watches: None is the estimator's own score (accuracy), "loss"
+        the validation loss; or any scorer of scikit-learn.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the computations; "lbfgs" always takes float64.
+
+    Attributes
+    ----------
+    classes_ : ndarray or list of ndarray
+        Class labels; a list, one an output, where y has several columns of classes.
+    coefs_, intercepts_ : list of ndarray
+        Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.
+    history_ : dict of list
+        One entry an epoch: "loss", "validation_loss", "validation_score" (where something was
+        validated), "learning_rate", "seconds".
+    loss_, best_loss_ : float
+        Loss, penalty included, of the last epoch (of the one kept after a divergence), and the
+        smallest; `best_loss_` is None with early stopping.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    validation_scores_, best_validation_score_ : list of float, float
+        What early stopping saw; None without it.
+    best_iter_ : int
+        Epoch of the best validation score, or else of the smallest loss, counted from 1.
+    n_iter_ : int
+        Epochs (iterations) of the last call.
+    t_ : int
+        Samples seen in all.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Columns of X; the names only where they all are strings.
+    n_layers_, n_outputs_ : int
+        Layers, those of the inputs and outputs included; columns of the raw scores.
+    out_activation_ : str
+        "softmax", "logistic" or, with "hinge" and "perceptron", "identity".
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+
+    Notes
+    -----
+    The tasks are told from y: two classes, several classes, several labels (an indicator
+    matrix), or several columns of classes, for which `predict_proba` returns a list as
+    forests do.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams (1986), "Learning representations by
+    back-propagating errors".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdnn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((32, 32), dropout=0.1, max_iter=60, learning_rate="cosine",
+    ...                     learning_rate_init=0.01, random_state=0)
+    >>> net = make_pipeline(StandardScaler(), net).fit(X, y)
+    >>> net.score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"log_loss", "squared_error", "hinge", "perceptron"})],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="log_loss",
+        class_weight=None,
+        label_smoothing=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_norm=False,
+        batch_norm_momentum=0.1,
+        init="auto",
+        warmup=0.0,
+        clip_norm=None,
+        max_norm=None,
+        rho=0.9,
+        scoring=None,
+        dtype="float32",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.batch_norm_momentum = batch_norm_momentum
+        self.init = init
+        self.warmup = warmup
+        self.clip_norm = clip_norm
+        self.max_norm = max_norm
+        self.rho = rho
+        self.scoring = scoring
+        self.dtype = dtype
+
+    # Targets -----------------------------------------------------------------------------------
+
+    def _check_y(self, y):
+        y = check_array(
+            y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", estimator=self
+        )
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _new_target(self, sample, classes):
+        if classes is None and sample.y.ndim == 1:
+            check_classification_targets(sample.y)
+        target = classification_target(sample.used(sample.y), classes)
+        self.classes_ = target.classes
+        return target
+
+    def _check_target(self, y):
+        if not self.warm_start or isinstance(self._target, MultilabelTarget | MultioutputTarget):
+            self._target.encode(y)
+            return
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+
+    def _loss(self, target):
+        return target.loss(self.loss, self.label_smoothing)
+
+    def _effective_weight(self, y, weight):
+        if self.class_weight is None:
+            return weight
+        if isinstance(self._target, MultilabelTarget | MultioutputTarget):
+            of_classes = compute_sample_weight(self.class_weight, y)
+        else:
+            of_classes = self._class_weights(y, weight)[self._target.encode(y).astype(int).ravel()]
+        return of_classes if weight is None else weight * of_classes
+
+    def _class_weights(self, y, weight):
+        """Return the weight of every class; the balanced ones of the first `fit` are kept."""
+        if not isinstance(self.class_weight, str) or not hasattr(self, "_balance"):
+            self._balance = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
+            )
+        return self._balance
+
+    # Learning bit by bit -------------------------------------------------------------------------
+
+    @available_if(has_minibatches)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch over X and y.
+
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        classes : array-like of shape (n_classes,) or list of them, default=None
+            All classes that will ever come; needed in the first call only.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained further.
+        """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which does not see all "
+                "of y: compute the weights with sklearn.utils.compute_class_weight and pass them "
+                "as a dict."
+            )
+        if not hasattr(self, "_network"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    # Prediction ------------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The most probable class, or every label whose probability exceeds one half.
+        """
+        S = self._raw_scores(X)
+        return self._target.labels(S)
+
+    def decision_function(self, X):
+        """Return the raw scores: the inputs of softmax or of the logistic function.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes), or list of ndarray
+            For two classes one score, positive for the second; a list where y has several
+            columns of classes.
+        """
+        S = self._raw_scores(X)
+        return self._target.decision(S)
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X):
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or list of ndarray
+            In float64, in the order of `classes_`; a list where y has several columns of
+            classes.  With the losses "hinge" and "perceptron" there is no such method.
+        """
+        S = self._raw_scores(X)
+        return self._target.probabilities(S)
+
+    @available_if(has_probabilities)
+    def predict_log_proba(self, X):
+        """Predict logarithms of the probabilities, exact where those are too small to hold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or list of ndarray
+            In the shape of `predict_proba`.
+        """
+        S = self._raw_scores(X)
+        return self._target.log_probabilities(S)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy; with several labels a row, all of them have to be right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        if isinstance(vars(self).get("_target"), MultioutputTarget):
+            return subset_accuracy(y, self.predict(X), sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,183 @@
+"""From flat hyperparameters to the engine's specifications, and what they must not contradict."""
+
+import inspect
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+
+from skdnn.engine.activations import Identity, get_activation
+from skdnn.engine.initializers import get_initializer
+from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
+from skdnn.engine.network import Network
+from skdnn.engine.optimizers import OPTIMIZERS, SGD
+from skdnn.engine.schedules import InverseScaling, Schedule, WarmUp, get_schedule
+from skdnn.engine.training import Descent
+
+# Schedules that bring training to its end at max_iter: getting there is no lack of convergence.
+ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
+
+
+def hidden_sizes(estimator) -> list[int]:
+    """Return the sizes of the hidden layers as a list, or say what is wrong with them."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
+    if not all(isinstance(n, Integral) for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must be integers, got {sizes}.")
+    if any(n <= 0 for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(n) for n in sizes]
+
+
+def per_layer(name: str, value, n_hidden: int) -> list:
+    """Return one value a hidden layer, from one for all or a list of them."""
+    if isinstance(value, (str, Real)) or not np.iterable(value):
+        return [value] * n_hidden
+    values = list(value)
+    if len(values) != n_hidden:
+        raise ValueError(
+            f"{name} has {len(values)} entries, but hidden_layer_sizes has {n_hidden} hidden "
+            f"layers: give one value for all, or one a hidden layer."
+        )
+    return values
+
+
+def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
+    """Return the chain: input dropout, then Dense → batch norm → activation → dropout …, Dense."""
+    sizes = hidden_sizes(estimator)
+    activations = [
+        get_activation(a) for a in per_layer("activation", estimator.activation, len(sizes))
+    ]
+    rates = per_layer("dropout", estimator.dropout, len(sizes))
+    momentum = 1.0 if estimator.solver == "lbfgs" else estimator.batch_norm_momentum
+
+    def init(suited: str):
+        return get_initializer(suited if estimator.init == "auto" else estimator.init)
+
+    use_dropout = estimator.solver != "lbfgs"
+    layers: list[Layer] = []
+    if estimator.input_dropout and use_dropout:
+        layers.append(Dropout(n_in, estimator.input_dropout))
+    for size, activation, rate in zip(sizes, activations, rates, strict=True):
+        layers.append(Dense(n_in, size, init(activation.init)))
+        if estimator.batch_norm:
+            layers.append(BatchNorm(size, momentum))
+        if activation != Identity():
+            layers.append(Activate(size, activation))
+        if rate and use_dropout:
+            layers.append(Dropout(size, rate))
+        n_in = size
+    layers.append(Dense(n_in, n_out, init("glorot_uniform")))
+    return layers
+
+
+def compute_dtype(estimator) -> str:
+    """Return the dtype of the computations; L-BFGS's line search needs double precision."""
+    return "float64" if estimator.solver == "lbfgs" else estimator.dtype
+
+
+def build_network(estimator, n_in: int, n_out: int) -> Network:
+    """Return the network, without numbers yet."""
+    return Network(build_layers(estimator, n_in, n_out), compute_dtype(estimator))
+
+
+def build_optimizer(estimator):
+    """Return the optimizer with those hyperparameters that it has."""
+    if estimator.solver in ("sgd", "lbfgs"):
+        return SGD(estimator.momentum, bool(estimator.nesterovs_momentum and estimator.momentum))
+    optimizer = OPTIMIZERS[estimator.solver]
+    return optimizer(**{name: getattr(estimator, name) for name in fields_of(optimizer)})
+
+
+def fields_of(specification: type) -> list[str]:
+    """Return the names of what a dataclass is made of."""
+    return list(inspect.signature(specification).parameters)
+
+
+def build_schedule(estimator) -> Schedule:
+    """Return the schedule, behind its warm-up."""
+    schedule = estimator.learning_rate
+    if isinstance(schedule, str):
+        schedule = get_schedule(schedule)
+        schedule = schedule(estimator.power_t) if schedule is InverseScaling else schedule()
+    return WarmUp(estimator.warmup, schedule) if estimator.warmup else schedule
+
+
+def build_descent(estimator) -> Descent:
+    """Return how the network is to be trained."""
+    return Descent(
+        optimizer=build_optimizer(estimator),
+        learning_rate=estimator.learning_rate_init,
+        schedule=build_schedule(estimator),
+        n_epochs=estimator.max_iter,
+        alpha=estimator.alpha,
+        weight_decay=estimator.weight_decay,
+        clip_norm=estimator.clip_norm,
+        max_norm=estimator.max_norm,
+    )
+
+
+def check_combination(estimator, has_validation_data: bool) -> None:
+    """Refuse hyperparameters that contradict each other, warn of those that have no effect."""
+    if isinstance(estimator.learning_rate, Real):
+        raise ValueError(
+            "The 'learning_rate' parameter names a schedule; for the learning rate itself write "
+            f"learning_rate_init={estimator.learning_rate!r} instead."
+        )
+    n_hidden = len(hidden_sizes(estimator))
+    per_layer("activation", estimator.activation, n_hidden)
+    for rate in per_layer("dropout", estimator.dropout, n_hidden):
+        if not (isinstance(rate, Real) and 0 <= rate < 1):
+            raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
+    if estimator.batch_norm and estimator.batch_size == 1 and estimator.solver != "lbfgs":
+        raise ValueError(
+            "batch_norm=True needs a batch_size of at least 2: one row has no variance."
+        )
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(type(estimator)).parameters.items()
+    }
+    for condition, names in without_effect(estimator, n_hidden, has_validation_data):
+        changed = [n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])]
+        if changed:
+            warnings.warn(f"{', '.join(changed)}: no effect with {condition}.", UserWarning)
+
+
+def differs(value, default) -> bool:
+    """Whether a hyperparameter was changed."""
+    return value is not default and not (np.isscalar(value) and value == default)
+
+
+def without_effect(estimator, n_hidden: int, has_validation_data: bool):
+    """Yield the conditions that hold and the hyperparameters that each leaves without effect."""
+    solver, loss = estimator.solver, estimator.loss
+    minibatch_only = {
+        "learning_rate", "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2",
+        "nesterovs_momentum", "epsilon", "rho", "weight_decay", "dropout", "input_dropout",
+        "clip_norm", "max_norm", "batch_size", "batch_norm_momentum", "shuffle",
+    }  # fmt: skip
+    if solver == "lbfgs":
+        yield "solver='lbfgs'", sorted(minibatch_only)
+    else:
+        used = fields_of(OPTIMIZERS[solver])
+        names = ["beta_1", "beta_2", "epsilon", "rho"]
+        unused = [n for n in names if n not in used]
+        if solver != "sgd":
+            unused += ["momentum", "nesterovs_momentum"]
+        yield f"solver={solver!r}", [*unused, "max_fun"]
+        if estimator.learning_rate != "invscaling":
+            yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]
+        if not estimator.batch_norm:
+            yield "batch_norm=False", ["batch_norm_momentum"]
+    if n_hidden == 0:
+        yield "hidden_layer_sizes=()", ["activation", "dropout", "batch_norm"]
+    if has_validation_data:
+        yield "validation data given to fit", ["validation_fraction"]
+    elif not estimator.early_stopping:
+        yield "early_stopping=False", ["validation_fraction", "scoring"]
+    if loss in ("hinge", "perceptron"):
+        yield f"loss={loss!r}", ["label_smoothing"]
+    if loss != "huber":
+        yield f"loss={loss!r}", ["huber_delta"]
+    if loss != "quantile":
+        yield f"loss={loss!r}", ["quantile"]

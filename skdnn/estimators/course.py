@@ -1,0 +1,181 @@
+"""A training under an estimator: how it begins, how it goes on, how it ends."""
+
+import math
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from skdnn.engine.network import Network
+from skdnn.engine.stopping import BestState, Outcome, Patience
+from skdnn.engine.training import Training
+from skdnn.estimators.construction import (
+    ANNEALING,
+    build_descent,
+    build_layers,
+    build_network,
+    compute_dtype,
+)
+
+
+@dataclass
+class Course:
+    """A training and what has been seen of it so far: all that going on needs.
+
+    Attributes
+    ----------
+    training : Training
+        The network, the optimizer's state, the streams of random numbers.
+    patience : Patience
+        How long nothing has improved.
+    best : BestState
+        Parameters of the best epoch, by validation score or else by training loss.
+    history : dict of str to list of float
+        One entry an epoch.
+    split_seed : int
+        Seed of the validation split, so that going on splits in the same way.
+    """
+
+    training: Training
+    patience: Patience
+    split_seed: int
+    best: BestState = field(default_factory=BestState)
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def record(self, **values: float) -> None:
+        """Append one entry to the history."""
+        length = len(self.history.get("loss", []))
+        for name, value in values.items():
+            column = self.history.setdefault(name, [math.nan] * length)
+            column.append(value)
+        for column in self.history.values():
+            if len(column) == length:  # watched earlier, but not in this epoch
+                column.append(math.nan)
+
+
+def random_streams(random_state) -> tuple[np.random.Generator, ...]:
+    """Return independent streams for initial weights, validation split, shuffling, dropout."""
+    entropy = int(check_random_state(random_state).randint(2**31 - 1))
+    return tuple(np.random.default_rng(s) for s in np.random.SeedSequence(entropy).spawn(4))
+
+
+def begin(estimator, network: Network | None = None) -> Course:
+    """Start a training, from new weights or from those of `network`."""
+    initial, splitting, shuffling, dropping = random_streams(estimator.random_state)
+    target = estimator._target
+    if network is None:
+        network = build_network(estimator, estimator.n_features_in_, target.n_scores)
+        network.initialize(initial)
+    training = Training(
+        network,
+        estimator._loss(target),
+        build_descent(estimator),
+        shuffling if estimator.shuffle else None,
+        dropping,
+    )
+    return Course(training, patience(estimator), int(splitting.integers(2**31)))
+
+
+def patience(estimator) -> Patience:
+    """Return the stopping rule; L-BFGS has its own, unless a validation score decides."""
+    own_rule = estimator.solver == "lbfgs" and not estimator.early_stopping
+    return Patience(estimator.tol, math.inf if own_rule else estimator.n_iter_no_change)
+
+
+def resume(estimator) -> Course:
+    """Go on with the last training or, if its state was not kept, from the weights it gave."""
+    course: Course | None = vars(estimator).get("_course")
+    if course is None:
+        return _begin_again(estimator)
+    training, new = course.training, patience(estimator)
+    training.replace_network(adapted(estimator, training.network))
+    training.change(estimator._loss(estimator._target), build_descent(estimator))
+    course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
+    if course.patience.count > new.n_iter_no_change:
+        course.patience.count = 0  # it had ended, and is asked to go on
+    return course
+
+
+def _begin_again(estimator) -> Course:
+    """Start a training from the weights of the fitted network, and append to its history."""
+    network = adapted(estimator, estimator._network.copy())
+    if estimator._target.folds:
+        estimator._target.unfold(network)
+    course = begin(estimator, network)
+    course.history = {name: list(values) for name, values in estimator.history_.items()}
+    course.training.n_epochs = len(estimator.loss_curve_)
+    course.training.n_samples = estimator.t_
+    return course
+
+
+def adapted(estimator, network: Network) -> Network:
+    """Return `network` under the present hyperparameters, which must not change its shape."""
+    layers = build_layers(estimator, estimator.n_features_in_, estimator._target.n_scores)
+    if layers == network.layers and network.dtype == compute_dtype(estimator):
+        return network
+    new = Network(layers, compute_dtype(estimator))
+    if new.parameters.slots != network.parameters.slots:
+        raise ValueError(
+            "A fitted network can only be trained further where hidden_layer_sizes and "
+            "batch_norm are as in the previous call to fit."
+        )
+    new.parameters.values[:] = network.parameters.values
+    return new
+
+
+def conclude(estimator, course: Course, outcome: Outcome, message: str | None, X) -> None:
+    """Mend a diverged training, and warn of what the user should know."""
+    if outcome is Outcome.INTERRUPTED:
+        warnings.warn("Training interrupted by user; what has been learned is kept.")
+    elif outcome is Outcome.DIVERGED:
+        _recover(estimator, course, X)
+    elif outcome is Outcome.MAX_EPOCHS and message is not None:
+        text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
+        warnings.warn(text + scale_hint(X), ConvergenceWarning)
+    elif outcome is Outcome.MAX_EPOCHS and estimator.learning_rate not in ANNEALING:
+        text = (
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet."
+        )
+        warnings.warn(text + scale_hint(X), ConvergenceWarning)
+
+
+def _recover(estimator, course: Course, X) -> None:
+    """Return to the best finite parameters after a divergence."""
+    cause = (
+        "The likely cause is a learning rate that is too high "
+        f"(learning_rate_init={estimator.learning_rate_init}) or features that are not scaled."
+        + scale_hint(X)
+    )
+    if course.best.values is None:
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large "
+            f"values and need to be preprocessed. {cause}"
+        )
+    course.training.network.parameters.values[:] = course.best.values
+    course.training.reset_optimizer()
+    warnings.warn(
+        f"Training diverged in epoch {len(course.history['loss'])}; the parameters of epoch "
+        f"{course.best.epoch}, the best so far, are kept. {cause}",
+        ConvergenceWarning,
+    )
+
+
+def scale_hint(X) -> str:
+    """Return a sentence on the scales of the columns of X if they differ by 1,000 or more."""
+    with np.errstate(all="ignore"):
+        if sparse.issparse(X):
+            scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())
+        else:
+            scales = np.std(X, axis=0, dtype=np.float64)
+        scales = scales[scales > 0]
+        ratio = scales.max() / scales.min() if len(scales) else 1.0
+    if not ratio >= 1000:
+        return ""
+    return (
+        f" The columns of X differ in scale by a factor of {ratio:.2g}: scale them first, for "
+        "example with StandardScaler."
+    )

@@ -1,0 +1,81 @@
+"""What a user hands in: rows to learn from."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from skdnn.estimators._sklearn import check_sample_weight
+from skdnn.estimators.construction import compute_dtype
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Validated rows.
+
+    Attributes
+    ----------
+    X : ndarray or csr_array of shape (n_samples, n_features)
+        Inputs, in the dtype of the computations.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets, as the user gave them.
+    weight : ndarray of shape (n_samples,) or None
+        Weights in float64; None is all ones.
+    rows : ndarray of int or None
+        The rows in use; None is all of them.  X is not copied to leave some out.
+    """
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    rows: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    def used(self, A):
+        """Return the rows in use of an array (None stays None)."""
+        return A if A is None or self.rows is None else A[self.rows]
+
+    def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
+        """Part the rows in use at random, with the shares of `labels` kept where given."""
+        rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
+        train, held_out = train_test_split(
+            rows, test_size=fraction, random_state=seed, stratify=self.used(labels)
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        weight = None if self.weight is None else self.weight[held_out]
+        return replace(self, rows=train), Sample(self.X[held_out], self.y[held_out], weight)
+
+
+def check_inputs(estimator, X, *, reset: bool):
+    """Return X in the dtype of the computations, row by row in memory, or CSR."""
+    with np.errstate(over="ignore"):  # a value beyond float32 gets its own message
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=compute_dtype(estimator),
+            order="C",
+        )
+
+
+def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
+    """Return the validated rows; those of weight zero are left out."""
+    X = check_inputs(estimator, X, reset=reset)
+    y = estimator._check_y(y)
+    check_consistent_length(X, y)
+    if sample_weight is None:
+        return Sample(X, y, None)
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if np.all(weight == 1.0):
+        return Sample(X, y, None)
+    return Sample(X, y, weight, None if np.all(weight > 0) else np.flatnonzero(weight))

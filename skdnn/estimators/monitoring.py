@@ -1,0 +1,171 @@
+"""What is done around every epoch: history, validation, stopping, printing, callbacks."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdnn.engine.losses import Loss, value_and_gradient
+from skdnn.engine.stopping import Outcome, has_diverged
+from skdnn.engine.training import Epoch, Training
+from skdnn.estimators.course import Course
+
+SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows held out of training.
+
+    Parameters
+    ----------
+    X, Y, weight : arrays
+        Inputs, encoded targets, weights or None.
+    score : callable
+        From raw scores to the number that early stopping watches; None for minus the loss.
+    """
+
+    X: Any
+    Y: np.ndarray
+    weight: np.ndarray | None
+    score: Callable[[np.ndarray], float] | None
+
+    def evaluate(self, training: Training) -> tuple[float, float]:
+        """Return the mean loss, without penalty, and the score of the network as it is."""
+        with np.errstate(all="ignore"):
+            S = training.network.infer_in_chunks(self.X)
+            loss = mean_loss(training.loss, S, self.Y, self.weight)
+        if not math.isfinite(loss):
+            return loss, math.nan
+        return loss, -loss if self.score is None else float(self.score(S))
+
+
+def mean_loss(loss: Loss, S: np.ndarray, Y: np.ndarray, weight) -> float:
+    """Return the weighted mean of the loss over all rows."""
+    return value_and_gradient(loss, S, Y, weight, np.empty_like(S))
+
+
+@dataclass
+class Monitor:
+    """Look at a training after every epoch, and say when to stop.
+
+    Parameters
+    ----------
+    course : Course
+        Where what is seen is kept.
+    validation : Validation or None
+        Rows to watch besides the training loss.
+    early_stopping : bool
+        Whether the validation score, not the training loss, decides.
+    adaptive : bool
+        Whether impatience first divides the learning rate by 5.
+    verbose : bool
+        Whether to print a line an epoch.
+    hooks : object with ``begin()`` and ``end() -> bool``
+        The estimator's callbacks.
+    """
+
+    course: Course
+    validation: Validation | None
+    early_stopping: bool
+    adaptive: bool
+    verbose: bool
+    hooks: Any
+    n_iter: int = 0
+    first_loss: float | None = None
+
+    def begin(self) -> None:
+        self.hooks.begin()
+
+    def end(self, epoch: Epoch) -> Outcome | None:
+        """Record an epoch; return why training should stop, or None to go on."""
+        self.n_iter += 1
+        if self.first_loss is None:
+            self.first_loss = epoch.loss
+        validation_loss = score = math.nan
+        diverged = has_diverged(epoch.loss, self.first_loss)
+        if self.validation is not None and not diverged:
+            validation_loss, score = self.validation.evaluate(self.course.training)
+        self._record(epoch, validation_loss, score)
+        if diverged:
+            self.hooks.end()
+            return Outcome.DIVERGED
+        outcome = self._judge(score if self.early_stopping else -epoch.loss)
+        return Outcome.STOPPED if self.hooks.end() else outcome
+
+    def _record(self, epoch: Epoch, validation_loss: float, score: float) -> None:
+        seen = {"loss": epoch.loss}
+        if self.validation is not None:
+            seen |= {"validation_loss": validation_loss, "validation_score": score}
+        seen |= {"learning_rate": epoch.learning_rate, "seconds": epoch.seconds}
+        self.course.record(**seen)
+        if self.verbose:
+            print(f"Iteration {self.n_iter}, " + ", ".join(self._phrases(seen)))
+
+    @staticmethod
+    def _phrases(seen: dict[str, float]) -> list[str]:
+        return [f"{name.replace('_', ' ')} = {value:.8g}" for name, value in seen.items()]
+
+    def _judge(self, score: float) -> Outcome | None:
+        training, patience = self.course.training, self.course.patience
+        n_epochs = len(self.course.history["loss"])
+        self.course.best.update(score, n_epochs, training.network.parameters.values)
+        if not patience.update(score):
+            return None
+        if not self.adaptive or training.descent.learning_rate * training.slowdown <= SLOWEST:
+            return Outcome.NO_IMPROVEMENT
+        training.slowdown /= 5.0
+        patience.count = 0
+        return None
+
+
+class Hooks:
+    """The callbacks of an estimator around its epochs, in scikit-learn's protocol.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one whose ``fit`` runs.
+    X, y, metadata : arrays and dict
+        What ``fit`` was given, for the callbacks that want it.
+    """
+
+    def __init__(self, estimator, X, y, metadata: dict):
+        self.estimator = estimator
+        self.given = {"X": X, "y": y, "metadata": metadata}
+        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.context.call_on_fit_task_begin(estimator=estimator, **self.given)
+
+    def watch(self, snapshot: Callable[[], dict]) -> None:
+        """From now on, `snapshot` returns the attributes of the estimator as fitted so far."""
+        self.snapshot = snapshot
+
+    def begin(self) -> None:
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.given)
+
+    def end(self) -> bool:
+        return self.epoch.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes=self.snapshot, **self.given
+        )
+
+    def finish(self) -> None:
+        """The whole task is over, and the estimator is fitted."""
+        self.context.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes={}, **self.given
+        )
+
+
+class NoHooks:
+    """In place of callbacks where there are none: `partial_fit` is but one epoch."""
+
+    def watch(self, snapshot: Callable[[], dict]) -> None:
+        pass
+
+    def begin(self) -> None:
+        pass
+
+    def end(self) -> bool:
+        return False

@@ -1,0 +1,357 @@
+"""The regressor."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, column_or_1d
+
+from skdnn.engine import losses
+from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
+from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.construction import compute_dtype
+from skdnn.estimators.targets import EQUIVARIANT, RegressionTarget
+
+LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Deep neural network for regression.
+
+    A drop-in for `sklearn.neural_network.MLPRegressor` with dropout, batch normalisation, more
+    activations, optimizers, initialisers, losses and schedules, all as flat hyperparameters.
+
+    Parameters
+    ----------
+    loss : str, default="squared_error"
+        "squared_error", ½ Σ (s - y)² over the outputs; "absolute_error"; "huber"; "quantile";
+        "poisson", half the deviance of exp(s), for y ≥ 0; "gamma", likewise, for y > 0.
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of every hidden layer.  ``()`` is a linear model.
+    activation : str, activation object or list of them, default="relu"
+        Of the hidden layers: "relu", "identity" ("linear"), "logistic" ("sigmoid"), "tanh",
+        "leaky_relu", "elu", "selu", "softplus", "gelu", "silu" ("swish"), "mish", or "step" (a
+        threshold, trained straight-through); an object such as ``LeakyReLU(0.2)`` from
+        `skdnn.engine.activations`; or a list, one a hidden layer.
+    solver : str, default="adam"
+        "adam", "sgd" (plain, with momentum, or Nesterov's), "adagrad", "rmsprop", "adadelta"
+        (made for ``learning_rate_init=1``), "adamax", "nadam", "amsgrad"; or "lbfgs", which works
+        on all rows at once, in double precision, and suits small data.
+    alpha : float, default=0.0001
+        L2 penalty: ½ alpha ‖W‖² divided by the number of samples in the batch (their weights'
+        sum where they have weights; all samples with "lbfgs") is added to the loss.  Biases and
+        batch norm's parameters are not shrunk.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch; "auto" is ``min(200, n_samples)``.
+    learning_rate : str or callable, default="constant"
+        Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
+        t ** power_t after t samples; "adaptive": divided by 5 whenever training would have
+        stopped for lack of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %;
+        "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
+        down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
+        in `partial_fit` too, where a call is an epoch.  Or an object from
+        `skdnn.engine.schedules`, such as ``Exponential(final=0.1)``.
+    learning_rate_init : float, default=0.001
+        Learning rate that the schedule multiplies.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs (iterations of "lbfgs") at most.
+    shuffle : bool, default=True
+        Whether every epoch draws a new order of the rows.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the validation split, the shuffling and dropout, each
+        with a stream of its own.
+    tol : float, default=1e-4
+        Smallest improvement of the training loss (or validation score) that counts; for
+        "lbfgs" the largest gradient component at the end.
+    verbose : bool, default=False
+        Whether to print a line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams.
+    momentum : float, default=0.9
+        Of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" looks ahead.
+    early_stopping : bool, default=False
+        Whether to watch a validation score instead of the training loss, and keep the
+        parameters of its best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows that early stopping holds out, where `fit` gets no `X_val`.
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
+    epsilon : float, default=1e-8
+        Keeps the divisions of the adaptive solvers finite.
+    n_iter_no_change : int or inf, default=10
+        Epochs in a row without improvement that are allowed.
+    max_fun : int, default=15000
+        Evaluations of the loss by "lbfgs" at most.
+    normalize_y : bool, default=True
+        Whether to train on standardised targets and fold the scale back into the last layer,
+        so that `coefs_` is a plain network that predicts y itself.  Loss, `tol`, `alpha` and
+        `huber_delta` then refer to targets of unit variance.  Not for "poisson" and "gamma",
+        whose logarithmic link leaves the scale of y to the last bias.
+    huber_delta : float, default=1.35
+        Where the "huber" loss goes over from a parabola into a line.
+    quantile : float, default=0.5
+        The quantile that the loss "quantile" estimates, in (0, 1).
+    weight_decay : float, default=0.0
+        Decoupled weight decay (AdamW), with every minibatch solver: before each step the
+        weights shrink by the factor ``1 - lr * weight_decay``.  Where `alpha` adds
+        ``alpha / batch_size * W`` to the gradient, which an adaptive solver then rescales
+        weight by weight, `weight_decay` acts on all alike; with plain "sgd" the two agree
+        where ``weight_decay = alpha / batch_size``.
+    dropout : float or list of float, default=0.0
+        Share of the hidden units dropped in a training step; a list has one a hidden layer.
+    input_dropout : float, default=0.0
+        The same for the columns of X.
+    batch_norm : bool, default=False
+        Whether to normalise over the batch: Dense → batch norm → activation → dropout.
+    batch_norm_momentum : float, default=0.1
+        Weight of the newest batch in the running statistics that prediction uses.
+    init : str, default="auto"
+        Initial weights: "auto" takes He for the ReLU family, LeCun for "selu", Glorot
+        for saturating activations and the last layer; or "glorot_uniform", "glorot_normal"
+        (also "xavier_…"), "he_uniform", "he_normal" (also "kaiming_…"), "lecun_uniform",
+        "lecun_normal", "orthogonal", "normal" (standard deviation 0.01), "zeros".
+    warmup : float, default=0.0
+        Share of training over which the learning rate first rises from 0.
+    clip_norm : float or None, default=None
+        Largest norm of the gradient; a longer one is scaled back.
+    max_norm : float or None, default=None
+        Largest norm of the weights into any one unit.
+    rho : float, default=0.9
+        Decay of the running means of "rmsprop" and "adadelta".
+    scoring : str, callable or None, default=None
+        What early stopping watches: None is the estimator's own score (R²), "loss"
+        the validation loss; or any scorer of scikit-learn.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the computations; "lbfgs" always takes float64.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.
+    history_ : dict of list
+        One entry an epoch: "loss", "validation_loss", "validation_score" (where something was
+        validated), "learning_rate", "seconds".
+    loss_, best_loss_ : float
+        Loss, penalty included, of the last epoch (of the one kept after a divergence), and the
+        smallest; `best_loss_` is None with early stopping.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    validation_scores_, best_validation_score_ : list of float, float
+        What early stopping saw; None without it.
+    best_iter_ : int
+        Epoch of the best validation score, or else of the smallest loss, counted from 1.
+    n_iter_ : int
+        Epochs (iterations) of the last call.
+    t_ : int
+        Samples seen in all.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Columns of X; the names only where they all are strings.
+    n_layers_, n_outputs_ : int
+        Layers, those of the inputs and outputs included; columns of the raw scores.
+    out_activation_ : str
+        "identity", or "exp" with "poisson" and "gamma".
+
+    See Also
+    --------
+    MLPClassifier : The same for class labels.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams (1986), "Learning representations by
+    back-propagating errors".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdnn import MLPRegressor
+    >>> X = np.linspace(-1, 1, 400)[:, None]
+    >>> y = 1e6 * np.sin(3 * X[:, 0])
+    >>> net = MLPRegressor(hidden_layer_sizes=(32, 32), activation="tanh", solver="lbfgs",
+    ...                    random_state=0).fit(X, y)
+    >>> net.score(X, y) > 0.999
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions(set(LOSSES))],
+        "normalize_y": ["boolean"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        normalize_y=True,
+        huber_delta=1.35,
+        quantile=0.5,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_norm=False,
+        batch_norm_momentum=0.1,
+        init="auto",
+        warmup=0.0,
+        clip_norm=None,
+        max_norm=None,
+        rho=0.9,
+        scoring=None,
+        dtype="float32",
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.normalize_y = normalize_y
+        self.huber_delta = huber_delta
+        self.quantile = quantile
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.batch_norm_momentum = batch_norm_momentum
+        self.init = init
+        self.warmup = warmup
+        self.clip_norm = clip_norm
+        self.max_norm = max_norm
+        self.rho = rho
+        self.scoring = scoring
+        self.dtype = dtype
+
+    # Targets -----------------------------------------------------------------------------------
+
+    def _check_y(self, y):
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if self.loss == "poisson" and np.any(y < 0):
+            raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
+        if self.loss == "gamma" and np.any(y <= 0):
+            raise ValueError("loss='gamma' needs y > 0: some values of y are not positive.")
+        return y
+
+    def _new_target(self, sample, classes):
+        y, weight = sample.used(sample.y), sample.used(sample.weight)
+        if not self.normalize_y or self.loss not in EQUIVARIANT:
+            return RegressionTarget.unscaled(y)
+        target = RegressionTarget.standardising(y, weight)
+        resolution = np.finfo(compute_dtype(self)).eps
+        if np.any(np.abs(target.mean) * resolution > 0.01 * target.scale):
+            warnings.warn(
+                "The mean of y is so large beside its spread that dtype='float32' blurs the "
+                "predictions: use dtype='float64', or subtract a constant from y."
+            )
+        return target
+
+    def _check_target(self, y):
+        self._target.encode(y)
+
+    def _loss(self, target):
+        return {
+            "squared_error": losses.SquaredError(),
+            "absolute_error": losses.AbsoluteError(),
+            "huber": losses.Huber(self.huber_delta),
+            "quantile": losses.Quantile(self.quantile),
+            "poisson": losses.Poisson(),
+            "gamma": losses.Gamma(),
+        }[self.loss]
+
+    def _effective_weight(self, y, weight):
+        return weight
+
+    # Learning bit by bit -------------------------------------------------------------------------
+
+    @available_if(has_minibatches)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch over X and y.
+
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.  The scale of y
+        is that of the first call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained further.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    # Prediction ------------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Predict y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units of y and the dtype of the computations.
+        """
+        S = self._raw_scores(X)
+        with np.errstate(over="ignore"):
+            predicted = self._loss(self._target).predict(S)
+        return predicted.ravel() if predicted.shape[1] == 1 else predicted
