@@ -57,7 +57,7 @@ def value_and_gradient(loss: Loss, S, Y, weight, dS) -> float:
         return float(each.sum(dtype=np.float64)) / len(S)
     share = weight * (1.0 / float(weight.sum(dtype=np.float64)))
     dS *= share[:, None]
-    return float(np.einsum("i,i...->", share, each))
+    return float(np.dot(share, each if each.ndim == 1 else each.sum(axis=1)))
 
 
 # Regression ---------------------------------------------------------------------------------

@@ -2,9 +2,6 @@
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Options, StrOptions
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call as check_partial_fit_first_call,
-)
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -13,7 +10,6 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
-    "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
 ]

@@ -226,6 +226,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = 0
         if self.solver == "lbfgs":
             options = {"maxiter": n_epochs, "maxfun": self.max_fun, "gtol": self.tol}
+            options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
             outcome, message = descend_lbfgs(course.training, batches, options, monitor)
         else:
             outcome, message = descend(course.training, batches, n_epochs, monitor), None
@@ -340,11 +341,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 
     def _raw_scores(self, X):
-        """Return the raw scores of the rows of X, shape (n_samples, n_outputs_)."""
+        """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_).
+
+        In float32 if X is, else in float64, as scikit-learn's estimators do.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._network.infer_in_chunks(X)
+            S = self._network.infer_in_chunks(X)
+        return S.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,12 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
-from skdnn.estimators._sklearn import (
-    Interval,
-    StrOptions,
-    check_partial_fit_first_call,
-    fit_context,
-)
+from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.targets import (
     MARGIN,
@@ -32,6 +27,13 @@ def has_probabilities(estimator) -> bool:
             f"probability estimates are not available for loss={estimator.loss!r}"
         )
     return True
+
+
+def same_classes(classes, fitted) -> bool:
+    """Whether `classes`, in any order, are those of the fitted model."""
+    if isinstance(fitted, list):
+        return len(classes) == len(fitted) and all(map(same_classes, classes, fitted))
+    return np.array_equal(np.unique(classes), fitted)
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -369,6 +371,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not hasattr(self, "_network"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif classes is not None and not same_classes(classes, self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
         return self._partial_fit(X, y, sample_weight, classes)
 
     # Prediction ------------------------------------------------------------------------------------
@@ -426,7 +433,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(has_probabilities)
     def predict_log_proba(self, X):
-        """Predict logarithms of the probabilities, exact where those are too small to hold.
+        """Predict logarithms of the probabilities.
 
         Parameters
         ----------
@@ -436,10 +443,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or list of ndarray
-            In the shape of `predict_proba`.
+            In the shape of `predict_proba`; minus infinity where a probability is zero.
         """
-        S = self._raw_scores(X)
-        return self._target.log_probabilities(S)
+        P = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy; with several labels a row, all of them have to be right.

@@ -70,6 +70,9 @@ def check_inputs(estimator, X, *, reset: bool):
 
 def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
     """Return the validated rows; those of weight zero are left out."""
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     X = check_inputs(estimator, X, reset=reset)
     y = estimator._check_y(y)
     check_consistent_length(X, y)

@@ -349,7 +349,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units of y and the dtype of the computations.
+            In the units of y; float32 if X is, else float64.
         """
         S = self._raw_scores(X)
         with np.errstate(over="ignore"):

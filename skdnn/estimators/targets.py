@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -68,10 +68,6 @@ class BinaryTarget:
         s = as_doubles(S)
         return np.hstack([expit(-s), expit(s)])
 
-    def log_probabilities(self, S):
-        s = as_doubles(S)
-        return np.hstack([log_expit(-s), log_expit(s)])
-
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
 
@@ -107,9 +103,6 @@ class MulticlassTarget:
     def probabilities(self, S):
         return softmax(as_doubles(S), axis=1)
 
-    def log_probabilities(self, S):
-        return log_softmax(as_doubles(S), axis=1)
-
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
 
@@ -143,9 +136,6 @@ class MultilabelTarget:
 
     def probabilities(self, S):
         return expit(as_doubles(S))
-
-    def log_probabilities(self, S):
-        return log_expit(as_doubles(S))
 
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
@@ -188,9 +178,6 @@ class MultioutputTarget:
 
     def probabilities(self, S):
         return self._each("probabilities", S)
-
-    def log_probabilities(self, S):
-        return self._each("log_probabilities", S)
 
     def score(self, S, y, weight):
         return subset_accuracy(y, self.labels(S), weight)
