@@ -47,7 +47,12 @@ def seconds_per_step(estimator, X, y, n_steps):
 
 def candidates(hidden, batch, epochs):
     """Return the estimators to compare, by name; none stops early."""
-    common = dict(batch_size=batch, max_iter=epochs, n_iter_no_change=10**6, random_state=0)
+    common = {
+        "batch_size": batch,
+        "max_iter": epochs,
+        "n_iter_no_change": np.inf,
+        "random_state": 0,
+    }
     return {
         "skdnn": skdnn.MLPClassifier(hidden, **common),
         "scikit-learn float64": SklearnClassifier(hidden, **common),

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skdnn.engine.tables import choose
+from skdnn.engine.tables import Array, choose
 
 
 class Activation(Protocol):
@@ -27,10 +27,10 @@ class Activation(Protocol):
 
     init: ClassVar[str]
 
-    def forward(self, S: np.ndarray, X: np.ndarray) -> None:
+    def forward(self, S: Array, X: Array) -> None:
         """Write σ(S) into X."""
 
-    def derivative(self, S: np.ndarray, X: np.ndarray, D: np.ndarray) -> None:
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         """Write σ'(S) into D, where X = σ(S)."""
 
 
@@ -40,10 +40,10 @@ class Identity:
 
     init: ClassVar[str] = "glorot_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.copyto(X, S)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         D.fill(1.0)
 
 
@@ -53,10 +53,10 @@ class Logistic:
 
     init: ClassVar[str] = "glorot_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         expit(S, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.subtract(1.0, X, out=D)
         D *= X
 
@@ -67,10 +67,10 @@ class Tanh:
 
     init: ClassVar[str] = "glorot_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.tanh(S, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.multiply(X, X, out=D)
         np.subtract(1.0, D, out=D)
 
@@ -81,10 +81,10 @@ class ReLU:
 
     init: ClassVar[str] = "he_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.maximum(S, 0.0, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.greater(X, 0.0, out=D)
 
 
@@ -109,15 +109,15 @@ class LeakyReLU:
     init: ClassVar[str] = "he_uniform"
     slope: float = 0.01
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.slope < 1:
             raise ValueError(f"slope of LeakyReLU must be in [0, 1). Got {self.slope!r} instead.")
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.multiply(S, self.slope, out=X)
         np.maximum(S, X, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.greater(S, 0.0, out=D)
         D *= 1.0 - self.slope
         D += self.slope
@@ -138,17 +138,17 @@ class ELU:
     init: ClassVar[str] = "he_uniform"
     alpha: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.alpha > 0:
             raise ValueError(f"alpha of ELU must be positive. Got {self.alpha!r} instead.")
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.minimum(S, 0.0, out=X)
         np.expm1(X, out=X)
         X *= self.alpha
         np.copyto(X, S, where=S > 0)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.add(X, self.alpha, out=D)
         np.copyto(D, 1.0, where=S > 0)
 
@@ -164,14 +164,14 @@ class SELU:
     scale: ClassVar[float] = 1.0507009873554805
     alpha: ClassVar[float] = 1.6732632423543772
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.minimum(S, 0.0, out=X)
         np.expm1(X, out=X)
         X *= self.alpha
         np.copyto(X, S, where=S > 0)
         X *= self.scale
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.add(X, self.scale * self.alpha, out=D)
         np.copyto(D, self.scale, where=S > 0)
 
@@ -182,10 +182,10 @@ class Softplus:
 
     init: ClassVar[str] = "he_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.logaddexp(S, 0.0, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         expit(S, out=D)
 
 
@@ -195,11 +195,11 @@ class GELU:
 
     init: ClassVar[str] = "he_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         ndtr(S, out=X)
         X *= S
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         phi = np.exp(-0.5 * S * S)
         phi *= 1 / math.sqrt(2 * math.pi)
         phi *= S
@@ -213,11 +213,11 @@ class SiLU:
 
     init: ClassVar[str] = "he_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         expit(S, out=X)
         X *= S
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         expit(S, out=D)
         D *= 1.0 - X
         D += X
@@ -229,12 +229,12 @@ class Mish:
 
     init: ClassVar[str] = "he_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.logaddexp(S, 0.0, out=X)
         np.tanh(X, out=X)
         X *= S
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         tau = np.tanh(np.logaddexp(S, 0.0))
         expit(S, out=D)
         D *= S
@@ -253,10 +253,10 @@ class Step:
 
     init: ClassVar[str] = "glorot_uniform"
 
-    def forward(self, S, X):
+    def forward(self, S: Array, X: Array) -> None:
         np.greater(S, 0.0, out=X)
 
-    def derivative(self, S, X, D):
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
         np.abs(S, out=D)
         np.less_equal(D, 1.0, out=D)
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine import kernels
+from skdnn.engine.tables import Array
 
 
 class Batches:
@@ -33,13 +34,15 @@ class Batches:
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, X: Any, Y: np.ndarray, weight, batch_size: int, rows=None):
+    def __init__(
+        self, X: Any, Y: Array, weight: Array | None, batch_size: int, rows: Array | None = None
+    ):
         self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
         self.n = X.shape[0] if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n)
         self._buffers = [None if A is None else self._buffer(A) for A in (X, Y, weight)]
 
-    def _buffer(self, A):
+    def _buffer(self, A: Any) -> Array | None:
         """Return a place for the rows of A, or None where A is sparse and makes its own."""
         return None if sparse.issparse(A) else np.empty((self.batch_size, *A.shape[1:]), A.dtype)
 
@@ -58,7 +61,7 @@ class Batches:
             stop = min(start + self.batch_size, self.n)
             yield self._take(slice(start, stop) if order is None else order[start:stop])
 
-    def _take(self, rows) -> tuple[Any, Any, Any]:
+    def _take(self, rows: Any) -> tuple[Any, Any, Any]:
         if isinstance(rows, slice):
             return self.X[rows], self.Y[rows], None if self.weight is None else self.weight[rows]
         m = len(rows)

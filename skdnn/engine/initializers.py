@@ -9,13 +9,13 @@ from typing import Protocol
 
 import numpy as np
 
-from skdnn.engine.tables import choose
+from skdnn.engine.tables import Array, choose
 
 
 class Initializer(Protocol):
     """Draws a weight matrix."""
 
-    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         """Return W of shape (n_in, n_out) in float64."""
 
 
@@ -48,7 +48,7 @@ class VarianceScaling:
     fan: str
     distribution: str
 
-    def __call__(self, rng, n_in, n_out):
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         fan = n_in if self.fan == "in" else (n_in + n_out) / 2
         variance = self.scale / fan
         if self.distribution == "normal":
@@ -61,7 +61,7 @@ class VarianceScaling:
 class Orthogonal:
     """Rows or columns, whichever are fewer, orthonormal (Saxe, McClelland and Ganguli, 2014)."""
 
-    def __call__(self, rng, n_in, n_out):
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         A = rng.normal(size=(max(n_in, n_out), min(n_in, n_out)))
         Q, R = np.linalg.qr(A)
         Q *= np.sign(np.diag(R))  # makes Q uniform over the orthogonal matrices
@@ -74,7 +74,7 @@ class Normal:
 
     std: float = 0.01
 
-    def __call__(self, rng, n_in, n_out):
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         return rng.normal(0.0, self.std, (n_in, n_out))
 
 
@@ -82,7 +82,7 @@ class Normal:
 class Zeros:
     """W = 0: right for a linear model; hidden units would all stay alike."""
 
-    def __call__(self, rng, n_in, n_out):
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         return np.zeros((n_in, n_out))
 
 

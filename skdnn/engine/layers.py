@@ -16,6 +16,7 @@ from skdnn.engine import kernels
 from skdnn.engine.activations import Activation
 from skdnn.engine.initializers import Initializer
 from skdnn.engine.parameters import Slot
+from skdnn.engine.tables import Array
 
 
 class Layer(Protocol):
@@ -83,42 +84,42 @@ class Dense:
     n_in: int
     n_out: int
     init: Initializer
-    W: np.ndarray = buffer()
-    b: np.ndarray = buffer()
-    dW: np.ndarray = buffer()
-    db: np.ndarray = buffer()
+    W: Array = buffer()
+    b: Array = buffer()
+    dW: Array = buffer()
+    db: Array = buffer()
     X: Any = buffer()
-    S: np.ndarray = buffer()
-    dX: np.ndarray | None = buffer()
-    ones: np.ndarray = buffer()
+    S: Array = buffer()
+    dX: Array | None = buffer()
+    ones: Array = buffer()
     propagate: bool = buffer()
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[Slot, ...]:
         return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "offsets")
 
-    def bind(self, values):
+    def bind(self, values: list) -> None:
         self.W, self.b = values
 
-    def initialize(self, rng):
+    def initialize(self, rng: np.random.Generator) -> None:
         self.W[:] = self.init(rng, self.n_in, self.n_out)
         self.b[:] = 0.0
 
-    def bind_gradient(self, gradients, propagate):
+    def bind_gradient(self, gradients: list, propagate: bool) -> None:
         self.dW, self.db = gradients
         self.propagate = propagate
 
-    def allocate(self, m, dtype, rng):
+    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.ones = np.ones(m, dtype)
         self.S = np.empty((m, self.n_out), dtype)
         self.dX = np.empty((m, self.n_in), dtype) if self.propagate else None
 
-    def infer(self, X):
+    def infer(self, X: Any) -> Any:
         S = X @ self.W
         S += self.b
         return S
 
-    def forward(self, X):
+    def forward(self, X: Any) -> Any:
         self.X = X
         if sparse.issparse(X):
             np.add(X @ self.W, self.b, out=self.S)
@@ -126,7 +127,7 @@ class Dense:
             kernels.dense_forward(X, self.W, self.b, self.S)
         return self.S
 
-    def backward(self, dS):
+    def backward(self, dS: Array) -> Array | None:
         if sparse.issparse(self.X):
             self.dW[:] = self.X.T @ dS
             np.dot(self.ones, dS, out=self.db)
@@ -149,26 +150,26 @@ class Activate:
 
     n_out: int
     activation: Activation
-    S: np.ndarray = buffer()
-    X: np.ndarray = buffer()
-    D: np.ndarray = buffer()
+    S: Array = buffer()
+    X: Array = buffer()
+    D: Array = buffer()
     slots: ClassVar[tuple[Slot, ...]] = ()
 
-    def allocate(self, m, dtype, rng):
+    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.X = np.empty((m, self.n_out), dtype)
         self.D = np.empty_like(self.X)
 
-    def infer(self, S):
+    def infer(self, S: Array) -> Array:
         X = np.empty_like(S)
         self.activation.forward(S, X)
         return X
 
-    def forward(self, S):
+    def forward(self, S: Array) -> Array:
         self.S = S
         self.activation.forward(S, self.X)
         return self.X
 
-    def backward(self, dX):
+    def backward(self, dX: Array) -> Array:
         self.activation.derivative(self.S, self.X, self.D)
         dX *= self.D
         return dX
@@ -194,50 +195,50 @@ class BatchNorm:
     n_out: int
     momentum: float
     epsilon: float = 1e-5
-    gamma: np.ndarray = buffer()
-    beta: np.ndarray = buffer()
-    mean: np.ndarray = buffer()
-    var: np.ndarray = buffer()
-    dgamma: np.ndarray = buffer()
-    dbeta: np.ndarray = buffer()
-    batch_mean: np.ndarray = buffer()
-    batch_var: np.ndarray = buffer()
-    sigma: np.ndarray = buffer()
-    ones: np.ndarray = buffer()
-    S_hat: np.ndarray = buffer()
-    Y: np.ndarray = buffer()
-    dS: np.ndarray = buffer()
+    gamma: Array = buffer()
+    beta: Array = buffer()
+    mean: Array = buffer()
+    var: Array = buffer()
+    dgamma: Array = buffer()
+    dbeta: Array = buffer()
+    batch_mean: Array = buffer()
+    batch_var: Array = buffer()
+    sigma: Array = buffer()
+    ones: Array = buffer()
+    S_hat: Array = buffer()
+    Y: Array = buffer()
+    dS: Array = buffer()
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[Slot, ...]:
         shape = (self.n_out,)
         offset, statistic = Slot(shape, "offsets"), Slot(shape, "statistics")
         return offset, offset, statistic, statistic
 
-    def bind(self, values):
+    def bind(self, values: list) -> None:
         self.gamma, self.beta, self.mean, self.var = values
 
-    def initialize(self, rng):
+    def initialize(self, rng: np.random.Generator) -> None:
         self.gamma[:], self.beta[:] = 1.0, 0.0
         self.mean[:], self.var[:] = 0.0, 1.0
 
-    def bind_gradient(self, gradients, propagate):
+    def bind_gradient(self, gradients: list, propagate: bool) -> None:
         self.dgamma, self.dbeta, _, _ = gradients
 
-    def allocate(self, m, dtype, rng):
+    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.ones = np.ones(m, dtype)
         self.S_hat = np.empty((m, self.n_out), dtype)
         self.Y, self.dS = np.empty_like(self.S_hat), np.empty_like(self.S_hat)
         self.batch_mean, self.batch_var = np.empty_like(self.gamma), np.empty_like(self.gamma)
         self.sigma = np.empty_like(self.gamma)
 
-    def infer(self, S):
+    def infer(self, S: Array) -> Array:
         scale = self.gamma / np.sqrt(self.var + self.epsilon)
         Y = S * scale
         Y += self.beta - self.mean * scale
         return Y
 
-    def forward(self, S):
+    def forward(self, S: Array) -> Array:
         kernels.batch_norm_forward(
             S, self.gamma, self.beta, self.epsilon, self.ones,
             self.batch_mean, self.batch_var, self.sigma, self.S_hat, self.Y,
@@ -248,7 +249,7 @@ class BatchNorm:
             self.var += self.momentum * (self.batch_var * (m / (m - 1)) - self.var)
         return self.Y
 
-    def backward(self, dY):
+    def backward(self, dY: Array) -> Array:
         kernels.batch_norm_backward(
             dY, self.S_hat, self.sigma, self.gamma, self.ones, self.dgamma, self.dbeta, self.dS
         )
@@ -272,8 +273,8 @@ class Dropout:
     n_out: int
     rate: float
     rng: np.random.Generator = buffer()
-    mask: np.ndarray = buffer()
-    Y: np.ndarray = buffer()
+    mask: Array = buffer()
+    Y: Array = buffer()
     slots: ClassVar[tuple[Slot, ...]] = ()
 
     @property
@@ -281,15 +282,15 @@ class Dropout:
         """How many of the 2¹⁶ values of a draw keep an entry."""
         return min(max(round((1.0 - self.rate) * 65536), 1), 65535)
 
-    def allocate(self, m, dtype, rng):
+    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.rng = rng
         self.mask = np.empty((m, self.n_out), dtype)
         self.Y = np.empty_like(self.mask)
 
-    def infer(self, X):
+    def infer(self, X: Any) -> Any:
         return X
 
-    def forward(self, X):
+    def forward(self, X: Any) -> Any:
         if sparse.issparse(X):  # input dropout: only what is stored can be dropped
             mask = np.empty_like(X.data)
             kernels.dropout_mask(self.rng, self.keep, mask)
@@ -298,6 +299,6 @@ class Dropout:
         np.multiply(X, self.mask, out=self.Y)
         return self.Y
 
-    def backward(self, dY):
+    def backward(self, dY: Array) -> Array:
         dY *= self.mask
         return dY

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 from skdnn.engine import kernels
+from skdnn.engine.tables import Array
 
 
 class Loss(Protocol):
@@ -32,14 +33,14 @@ class Loss(Protocol):
 
     out_activation: ClassVar[str]
 
-    def predict(self, S: np.ndarray) -> np.ndarray:
+    def predict(self, S: Array) -> Array:
         """Return the prediction that belongs to the raw scores, in a new array or S itself."""
 
-    def pointwise(self, S: np.ndarray, Y: np.ndarray, dS: np.ndarray) -> np.ndarray:
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         """Return ℓ, row by row or entry by entry, and write ∂ℓ/∂S into dS."""
 
 
-def value_and_gradient(loss: Loss, S, Y, weight, dS) -> float:
+def value_and_gradient(loss: Loss, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
     """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ and write its derivative with respect to S into dS.
 
     Examples
@@ -69,10 +70,10 @@ class SquaredError:
 
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         np.subtract(S, Y, out=dS)
         return 0.5 * dS * dS
 
@@ -83,10 +84,10 @@ class AbsoluteError:
 
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         R = S - Y
         np.sign(R, out=dS)
         return np.abs(R, out=R)
@@ -105,10 +106,10 @@ class Huber:
     delta: float
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         R = S - Y
         np.clip(R, -self.delta, self.delta, out=dS)
         return dS * (R - 0.5 * dS)  # both pieces in one: dS is r, or ±δ
@@ -129,10 +130,10 @@ class Quantile:
     q: float
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         R = S - Y
         np.copyto(dS, np.where(R > 0, 1.0 - self.q, np.where(R < 0, -self.q, 0.0)))
         R *= dS
@@ -145,10 +146,10 @@ class Poisson:
 
     out_activation: ClassVar[str] = "exp"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return np.exp(S)
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         np.exp(S, out=dS)
         each = dS - Y * S + (xlogy(Y, Y) - Y)
         dS -= Y
@@ -161,10 +162,10 @@ class Gamma:
 
     out_activation: ClassVar[str] = "exp"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return np.exp(S)
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         ratio = Y * np.exp(-S)
         np.subtract(1.0, ratio, out=dS)
         return ratio + S - np.log(Y) - 1.0
@@ -186,10 +187,10 @@ class LogisticCrossEntropy:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return expit(S)
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         return kernels.logistic_cross_entropy(S, Y, self.smoothing, dS)
 
 
@@ -203,10 +204,10 @@ class LogisticSquaredError:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return expit(S)
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         P = expit(S)
         R = P - ((1.0 - self.smoothing) * Y + 0.5 * self.smoothing)
         np.multiply(2.0 * R, P * (1.0 - P), out=dS)
@@ -224,10 +225,10 @@ class Hinge:
     margin: float
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         T = 2.0 * Y - 1.0
         short = self.margin - T * S
         np.copyto(dS, np.where(short >= 0, -T, 0.0))
@@ -244,12 +245,12 @@ class SoftmaxCrossEntropy:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
         kernels.softmax(S, P)
         return P
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         return kernels.softmax_cross_entropy(S, Y, self.smoothing, dS)
 
 
@@ -260,12 +261,12 @@ class SoftmaxSquaredError:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
         kernels.softmax(S, P)
         return P
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         P = self.predict(S)
         R = P - self.smoothing / S.shape[1]
         R[np.arange(len(S)), Y] -= 1.0 - self.smoothing
@@ -280,10 +281,10 @@ class MulticlassHinge:
     margin: float
     out_activation: ClassVar[str] = "identity"
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         rows = np.arange(len(S))
         np.copyto(dS, S)
         dS[rows, Y] = -np.inf
@@ -318,13 +319,13 @@ class PerOutput:
     def out_activation(self) -> str:  # type: ignore[override]
         return self.loss.out_activation
 
-    def split(self, S: np.ndarray) -> list[np.ndarray]:
+    def split(self, S: Array) -> list[Array]:
         """Cut the columns of S into one view a label."""
         return np.split(S, np.cumsum(self.sizes)[:-1], axis=1)
 
-    def predict(self, S):
+    def predict(self, S: Array) -> Array:
         return np.hstack([self.loss.predict(part) for part in self.split(S)])
 
-    def pointwise(self, S, Y, dS):
+    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
         parts = zip(self.split(S), Y.T, self.split(dS), strict=True)
-        return sum(self.loss.pointwise(S_j, y_j, dS_j) for S_j, y_j, dS_j in parts)
+        return np.sum([self.loss.pointwise(S_j, y_j, dS_j) for S_j, y_j, dS_j in parts], axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from skdnn.engine.layers import Layer
 from skdnn.engine.losses import Loss, value_and_gradient
 from skdnn.engine.parameters import ParameterVector
-
+from skdnn.engine.tables import Array
 
 CHUNK = 2**20  # numbers in the widest array of a chunk at prediction
 
@@ -40,7 +40,8 @@ class Network:
     >>> from skdnn.engine.initializers import get_initializer
     >>> from skdnn.engine.layers import Activate, Dense
     >>> glorot = get_initializer("glorot_uniform")
-    >>> network = Network([Dense(3, 5, glorot), Activate(5, Tanh()), Dense(5, 2, glorot)], "float32")
+    >>> layers = [Dense(3, 5, glorot), Activate(5, Tanh()), Dense(5, 2, glorot)]
+    >>> network = Network(layers, "float32")
     >>> network.initialize(np.random.default_rng(0))
     >>> network.infer(np.ones((4, 3), "float32")).shape
     (4, 2)
@@ -57,12 +58,10 @@ class Network:
         for layer, views in self._shares(self.parameters.values):
             layer.bind(views)
 
-    def _shares(self, vector: np.ndarray) -> list[tuple[Any, list]]:
+    def _shares(self, vector: Array) -> list[tuple[Any, list]]:
         """Cut `vector` and return every layer that has parameters with its views."""
         views = iter(self.parameters.cut(vector))
-        return [
-            (layer, [next(views) for _ in layer.slots]) for layer in self.layers if layer.slots
-        ]
+        return [(layer, [next(views) for _ in layer.slots]) for layer in self.layers if layer.slots]
 
     @property
     def dtype(self) -> np.dtype:
@@ -73,13 +72,13 @@ class Network:
         for layer, _ in self._shares(self.parameters.values):
             layer.initialize(rng)
 
-    def infer(self, X):
+    def infer(self, X: Any) -> Any:
         """Return the raw scores of the rows of X as at prediction; touches no buffer."""
         for layer in self.layers:
             X = layer.infer(X)
         return X
 
-    def infer_in_chunks(self, X) -> np.ndarray:
+    def infer_in_chunks(self, X: Any) -> Array:
         """Return the raw scores of all rows of X, of any dtype, some rows at a time.
 
         Only a chunk is ever converted to the network's dtype, and the memory needed besides
@@ -113,7 +112,7 @@ class Network:
             layer.allocate(m, self.dtype, self.rng)
         self._m = m
 
-    def forward(self, X):
+    def forward(self, X: Any) -> Any:
         """Return the raw scores of a batch as in training."""
         if X.shape[0] != self._m:
             self._allocate(X.shape[0])
@@ -121,14 +120,16 @@ class Network:
             X = layer.forward(X)
         return X
 
-    def backward(self, dS) -> None:
+    def backward(self, dS: Array) -> None:
         """Carry ∂L/∂S down the chain; every layer writes its share of `gradient`."""
         for layer in reversed(self.layers):
             dS = layer.backward(dS)
             if dS is None:
                 return
 
-    def loss_and_gradient(self, X, Y, weight, loss: Loss, alpha: float = 0.0) -> float:
+    def loss_and_gradient(
+        self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
+    ) -> float:
         """Evaluate the objective on a batch, and its gradient into `gradient`.
 
         L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ, where W is every weight matrix.
@@ -166,9 +167,11 @@ class Network:
 
     def copy(self) -> "Network":
         """Return an independent network with the same numbers."""
-        return _rebuild([_specification(layer) for layer in self.layers], self.parameters, copy=True)
+        return _rebuild(
+            [_specification(layer) for layer in self.layers], self.parameters, copy=True
+        )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return _rebuild, ([_specification(layer) for layer in self.layers], self.parameters)
 
 
@@ -177,7 +180,7 @@ def _specification(layer: Layer) -> tuple[type, dict]:
     return type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init}  # type: ignore[arg-type]
 
 
-def _rebuild(specifications, parameters: ParameterVector, copy: bool = False) -> Network:
+def _rebuild(specifications: list, parameters: ParameterVector, copy: bool = False) -> Network:
     network = Network([layer(**spec) for layer, spec in specifications], parameters.values.dtype)
     if copy:
         network.parameters.values[:] = parameters.values

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from skdnn.engine import kernels
-from skdnn.engine.tables import choose
+from skdnn.engine.tables import Array, choose
 
 
 class State:
@@ -43,16 +43,16 @@ class State:
         Whatever an optimizer keeps besides.
     """
 
-    def __init__(self, theta: np.ndarray, n_moments: int, **scalars: float):
+    def __init__(self, theta: Array, n_moments: int, **scalars: float):
         self.t = 0
         self.moments = [np.zeros_like(theta) for _ in range(n_moments)]
         self.work = np.empty_like(theta)
         self.scalars = scalars
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple:
         return self.t, self.moments, self.work.size, self.work.dtype, self.scalars
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.t, self.moments, size, dtype, self.scalars = state
         self.work = np.empty(size, dtype)
 
@@ -60,10 +60,10 @@ class State:
 class Optimizer(Protocol):
     """A rule that turns gradients into steps."""
 
-    def init(self, theta: np.ndarray) -> State:
+    def init(self, theta: Array) -> State:
         """Return the state before the first step."""
 
-    def step(self, theta: np.ndarray, g: np.ndarray, state: State, lr: Any) -> None:
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         """Move theta in place, one step."""
 
 
@@ -85,10 +85,10 @@ class SGD:
     momentum: float = 0.0
     nesterov: bool = False
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 1 if self.momentum else 0)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         if self.momentum:
             (v,) = state.moments
             kernels.sgd_step(theta, g, lr, self.momentum, self.nesterov, v, state.work)
@@ -113,10 +113,10 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 2)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
         m, v = state.moments
         kernels.adam_step(
@@ -124,7 +124,7 @@ class Adam:
         )
 
 
-def _decay(average: np.ndarray, rate: float, value: np.ndarray, work: np.ndarray) -> None:
+def _decay(average: Array, rate: float, value: Array, work: Array) -> None:
     """average = rate · average + (1 - rate) · value."""
     average *= rate
     np.multiply(value, 1.0 - rate, out=work)
@@ -139,10 +139,10 @@ class AMSGrad:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 3)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
         m, v, v_max = state.moments
         work = state.work
@@ -168,10 +168,10 @@ class Adamax:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 2)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
         m, u = state.moments
         work = state.work
@@ -197,13 +197,13 @@ class Nadam:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 2, mu_product=1.0)
 
     def _mu(self, t: int) -> float:
         return self.beta_1 * (1.0 - 0.5 * 0.96 ** (0.004 * t))
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
         m, v = state.moments
         work = state.work
@@ -230,10 +230,10 @@ class AdaGrad:
 
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 1)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         (v,) = state.moments
         work = state.work
         np.multiply(g, g, out=work)
@@ -252,10 +252,10 @@ class RMSprop:
     rho: float = 0.9
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 1)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         (v,) = state.moments
         work = state.work
         v *= self.rho
@@ -279,10 +279,10 @@ class Adadelta:
     rho: float = 0.9
     epsilon: float = 1e-8
 
-    def init(self, theta):
+    def init(self, theta: Array) -> State:
         return State(theta, 2)
 
-    def step(self, theta, g, state, lr):
+    def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         v, d = state.moments
         work = state.work
         v *= self.rho

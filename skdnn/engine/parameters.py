@@ -12,8 +12,11 @@ A penalty shrinks ``weights``; an optimizer moves ``theta``; what is saved and r
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
+
+from skdnn.engine.tables import Array
 
 ZONES = ("weights", "offsets", "statistics")
 
@@ -65,7 +68,7 @@ class ParameterVector:
     array([1., 1., 1., 1., 1., 1., 0., 0., 0.], dtype=float32)
     """
 
-    def __init__(self, slots: Sequence[Slot], dtype):
+    def __init__(self, slots: Sequence[Slot], dtype: Any):
         self.slots = tuple(slots)
         sizes = {zone: sum(s.size for s in self.slots if s.zone == zone) for zone in ZONES}
         self.values = np.zeros(sum(sizes.values()), dtype)
@@ -75,12 +78,12 @@ class ParameterVector:
         self.weights = self.values[:n_weights]
         self.theta = self.values[:n_theta]
 
-    def cut(self, vector: np.ndarray) -> list[np.ndarray | None]:
+    def cut(self, vector: Array) -> list[Array | None]:
         """Cut `vector`, of the length of ``values`` or ``theta``, into one view a slot.
 
         A slot that lies beyond the end (a statistic, for a gradient) gets None.
         """
-        views: list[np.ndarray | None] = [None] * len(self.slots)
+        views: list[Array | None] = [None] * len(self.slots)
         start = 0
         for zone in ZONES:
             for i, slot in enumerate(self.slots):
@@ -90,7 +93,7 @@ class ParameterVector:
                     start = end
         return views
 
-    def learning_rate_factors(self) -> np.ndarray | None:
+    def learning_rate_factors(self) -> Array | None:
         """Return the factor of every element of theta, or None where all are 1."""
         if all(slot.rate == 1.0 for slot in self.slots):
             return None
@@ -100,10 +103,10 @@ class ParameterVector:
                 view.fill(slot.rate)
         return factors
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple:
         # A pickled view would be a view no more: keep the vector, and cut again on load.
         return self.slots, self.values, len(self.weights), len(self.theta)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.slots, self.values, n_weights, n_theta = state
         self._name_zones(n_weights, n_theta)

@@ -22,7 +22,7 @@ class Schedule(Protocol):
 class Constant:
     """1."""
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 1.0
 
 
@@ -32,7 +32,7 @@ class InverseScaling:
 
     power: float = 0.5
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 1.0 / (n_samples_seen + 1) ** self.power
 
 
@@ -42,7 +42,7 @@ class Exponential:
 
     final: float = 0.01
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return self.final**progress
 
 
@@ -53,7 +53,7 @@ class StepDecay:
     milestones: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return self.factor ** sum(progress >= milestone for milestone in self.milestones)
 
 
@@ -61,7 +61,7 @@ class StepDecay:
 class Cosine:
     """½ (1 + cos(π progress)): from 1 to 0 (Loshchilov and Hutter, 2017, eq. 5, one period)."""
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
@@ -76,7 +76,7 @@ class OneCycle:
     peak: float = 0.3
     final: float = 4e-6
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         if progress < self.peak:
             a, b, t = self.start, 1.0, progress / self.peak
         else:
@@ -91,7 +91,7 @@ class CosLog4:
     Holzmüller, Grinsztajn and Steinwart (2024).
     """
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * progress)))
 
 
@@ -111,7 +111,7 @@ class WarmUp:
     fraction: float
     schedule: Schedule
 
-    def __call__(self, progress, n_samples_seen):
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
         if progress < self.fraction:
             return progress / self.fraction * self.schedule(0.0, n_samples_seen)
         return self.schedule((progress - self.fraction) / (1.0 - self.fraction), n_samples_seen)

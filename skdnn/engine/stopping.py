@@ -6,6 +6,8 @@ from enum import Enum
 
 import numpy as np
 
+from skdnn.engine.tables import Array
+
 
 class Outcome(Enum):
     """Why a training ended."""
@@ -65,9 +67,9 @@ class BestState:
 
     score: float = -math.inf
     epoch: int = 0
-    values: np.ndarray | None = field(default=None, repr=False)
+    values: Array | None = field(default=None, repr=False)
 
-    def update(self, score: float, epoch: int, values: np.ndarray) -> None:
+    def update(self, score: float, epoch: int, values: Array) -> None:
         """Keep `values` if their score is the best so far."""
         if not score > self.score or not math.isfinite(score):
             return

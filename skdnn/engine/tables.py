@@ -1,8 +1,11 @@
-"""Looking a name up in a table of choices."""
+"""What every module needs: the name of an array's type, and looking up a name in a table."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
 Choice = TypeVar("Choice")
 
 

@@ -7,7 +7,7 @@ The specification of a descent is `Descent`; what it accumulates, so that it can
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -19,6 +19,7 @@ from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
 from skdnn.engine.stopping import Outcome
+from skdnn.engine.tables import Array
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,11 @@ class Training:
     n_samples: int = 0
     slowdown: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.network.prepare_training(self.dropping)
         self.reset_optimizer()
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)
 
@@ -171,7 +172,7 @@ class Training:
         self.n_epochs += 1
         self.n_samples += n_samples
 
-    def step(self, X, Y, weight, lr: float) -> float:
+    def step(self, X: Any, Y: Array, weight: Array | None, lr: float) -> float:
         """Move the parameters once and return the objective before the move."""
         descent, parameters, g = self.descent, self.network.parameters, self.network.gradient
         value = self.network.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
@@ -252,7 +253,7 @@ def descend_lbfgs(
     objective = FullObjective(training.network, training.loss, batches, training.descent.alpha)
     accepted, stopped, start = theta.copy(), [], time.perf_counter()
 
-    def after_iteration(intermediate_result):
+    def after_iteration(intermediate_result: Any) -> None:
         nonlocal start
         accepted[:] = theta[:] = intermediate_result.x
         training.count_epoch(batches.n)
@@ -291,7 +292,7 @@ class FullObjective:
         self.network, self.loss, self.batches, self.alpha = network, loss, batches, alpha
         self.weight_sum = batches.weight_sum()
 
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, theta: Array) -> tuple[float, Array]:
         parameters = self.network.parameters
         parameters.theta[:] = theta
         value, gradient = 0.0, np.zeros_like(theta)

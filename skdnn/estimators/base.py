@@ -5,12 +5,12 @@ import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdnn.engine.activations import ACTIVATIONS
@@ -64,7 +64,7 @@ def has_minibatches(estimator) -> bool:
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """A multilayer perceptron over the engine; see the two estimators."""
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [
             StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
@@ -110,7 +110,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
-    # What the two estimators add -----------------------------------------------------------
+    # What the two estimators add -----------------------------------------------------
 
     @abstractmethod
     def _check_y(self, y):
@@ -132,7 +132,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _effective_weight(self, y, weight):
         """Return the weights of the rows, class weights included, or None."""
 
-    # Fitting ---------------------------------------------------------------------------------
+    # Fitting -------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
@@ -233,7 +233,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = monitor.n_iter
         return outcome, message
 
-    # Data --------------------------------------------------------------------------------------
+    # Data ----------------------------------------------------------------------------
 
     def _encode(self, y):
         """Return y as the loss wants it: labels stay integers."""
@@ -289,7 +289,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
         return score
 
-    # The fitted model ------------------------------------------------------------------------------
+    # The fitted model ----------------------------------------------------------------
 
     def _published(self, network: Network) -> Network:
         """Let `network` predict in the units of y."""

@@ -1,6 +1,7 @@
 """The classifier."""
 
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -23,9 +24,7 @@ from skdnn.estimators.targets import (
 def has_probabilities(estimator) -> bool:
     """Whether the loss is one of probabilities."""
     if estimator.loss in MARGIN:
-        raise AttributeError(
-            f"probability estimates are not available for loss={estimator.loss!r}"
-        )
+        raise AttributeError(f"probability estimates are not available for loss={estimator.loss!r}")
     return True
 
 
@@ -202,7 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", "squared_error", "hinge", "perceptron"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
@@ -290,7 +289,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.scoring = scoring
         self.dtype = dtype
 
-    # Targets -----------------------------------------------------------------------------------
+    # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y):
         y = check_array(
@@ -337,7 +336,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         return self._balance
 
-    # Learning bit by bit -------------------------------------------------------------------------
+    # Learning bit by bit -------------------------------------------------------------
 
     @available_if(has_minibatches)
     @fit_context(prefer_skip_nested_validation=True)
@@ -378,7 +377,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         return self._partial_fit(X, y, sample_weight, classes)
 
-    # Prediction ------------------------------------------------------------------------------------
+    # Prediction ----------------------------------------------------------------------
 
     def predict(self, X):
         """Predict class labels.

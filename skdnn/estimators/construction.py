@@ -127,7 +127,7 @@ def check_combination(estimator, has_validation_data: bool) -> None:
     n_hidden = len(hidden_sizes(estimator))
     per_layer("activation", estimator.activation, n_hidden)
     for rate in per_layer("dropout", estimator.dropout, n_hidden):
-        if not (isinstance(rate, Real) and 0 <= rate < 1):
+        if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
             raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
     if estimator.batch_norm and estimator.batch_size == 1 and estimator.solver != "lbfgs":
         raise ValueError(
@@ -138,7 +138,9 @@ def check_combination(estimator, has_validation_data: bool) -> None:
         for name, parameter in inspect.signature(type(estimator)).parameters.items()
     }
     for condition, names in without_effect(estimator, n_hidden, has_validation_data):
-        changed = [n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])]
+        changed = [
+            n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])
+        ]
         if changed:
             warnings.warn(f"{', '.join(changed)}: no effect with {condition}.", UserWarning)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -178,7 +179,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(LOSSES))],
         "normalize_y": ["boolean"],
@@ -269,7 +270,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.scoring = scoring
         self.dtype = dtype
 
-    # Targets -----------------------------------------------------------------------------------
+    # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y):
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
@@ -310,7 +311,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _effective_weight(self, y, weight):
         return weight
 
-    # Learning bit by bit -------------------------------------------------------------------------
+    # Learning bit by bit -------------------------------------------------------------
 
     @available_if(has_minibatches)
     @fit_context(prefer_skip_nested_validation=True)
@@ -336,7 +337,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    # Prediction ------------------------------------------------------------------------------------
+    # Prediction ----------------------------------------------------------------------
 
     def predict(self, X):
         """Predict y.

@@ -4,21 +4,33 @@ Outputs come last in every signature and are overwritten; nothing else is.  All 
 arrays of one call have the same dtype, float32 or float64, and are C-contiguous.
 """
 
+from typing import Any
+
 import numpy as np
 
+from skdnn.engine.tables import Array
 
-def gather(A: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+
+def gather(A: Array, rows: Array, out: Array) -> None:
     """out = A[rows].  The rows must exist: ``mode="clip"`` only spares numpy the checking."""
     A.take(rows, 0, out, "clip")
 
 
-def dense_forward(X: np.ndarray, W: np.ndarray, b: np.ndarray, S: np.ndarray) -> None:
+def dense_forward(X: Array, W: Array, b: Array, S: Array) -> None:
     """S = X W + b."""
     np.dot(X, W, out=S)
     S += b
 
 
-def dense_backward(X, W, dS, ones, dW, db, dX) -> None:
+def dense_backward(
+    X: Array,
+    W: Array,
+    dS: Array,
+    ones: Array,
+    dW: Array,
+    db: Array,
+    dX: Array | None,
+) -> None:
     """dW = Xᵀ dS, db = 1ᵀ dS, dX = dS Wᵀ (left out where ``dX`` is None)."""
     np.dot(X.T, dS, out=dW)
     np.dot(ones, dS, out=db)  # a product is several times faster than a sum over the rows
@@ -26,7 +38,18 @@ def dense_backward(X, W, dS, ones, dW, db, dX) -> None:
         np.dot(dS, W.T, out=dX)
 
 
-def batch_norm_forward(S, gamma, beta, epsilon, ones, mean, var, sigma, S_hat, Y) -> None:
+def batch_norm_forward(
+    S: Array,
+    gamma: Array,
+    beta: Array,
+    epsilon: float,
+    ones: Array,
+    mean: Array,
+    var: Array,
+    sigma: Array,
+    S_hat: Array,
+    Y: Array,
+) -> None:
     """Y = γ Ŝ + β, Ŝ = (S - μ) / σ, σ = √(var + ε), with μ and var of the rows of S."""
     m = len(S)
     np.dot(ones, S, out=mean)
@@ -42,7 +65,16 @@ def batch_norm_forward(S, gamma, beta, epsilon, ones, mean, var, sigma, S_hat, Y
     Y += beta
 
 
-def batch_norm_backward(dY, S_hat, sigma, gamma, ones, dgamma, dbeta, dS) -> None:
+def batch_norm_backward(
+    dY: Array,
+    S_hat: Array,
+    sigma: Array,
+    gamma: Array,
+    ones: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dS: Array,
+) -> None:
     """dγ = 1ᵀ(dY ⊙ Ŝ), dβ = 1ᵀ dY, dS = (γ / σ) ⊙ (dY - dβ / m - Ŝ ⊙ dγ / m)."""
     m = len(dY)
     np.dot(ones, dY, out=dbeta)
@@ -54,7 +86,7 @@ def batch_norm_backward(dY, S_hat, sigma, gamma, ones, dgamma, dbeta, dS) -> Non
     dS *= gamma / sigma
 
 
-def dropout_mask(rng: np.random.Generator, keep: int, mask: np.ndarray) -> None:
+def dropout_mask(rng: np.random.Generator, keep: int, mask: Array) -> None:
     """mask = 2¹⁶ / keep with probability keep / 2¹⁶, else 0, independently.
 
     Sixteen random bits an element, taken straight from the bit generator, cost a third of
@@ -65,7 +97,7 @@ def dropout_mask(rng: np.random.Generator, keep: int, mask: np.ndarray) -> None:
     mask *= 65536 / keep
 
 
-def softmax(S: np.ndarray, P: np.ndarray) -> np.ndarray:
+def softmax(S: Array, P: Array) -> Array:
     """P = exp(S) / Σₖ exp(Sₖ); returns log Σₖ exp(Sₖ), shape (m,)."""
     peak = S.max(axis=1, keepdims=True)
     np.subtract(S, peak, out=P)
@@ -77,7 +109,12 @@ def softmax(S: np.ndarray, P: np.ndarray) -> np.ndarray:
     return total[:, 0]
 
 
-def softmax_cross_entropy(S, labels, smoothing, dS) -> np.ndarray:
+def softmax_cross_entropy(
+    S: Array,
+    labels: Array,
+    smoothing: float,
+    dS: Array,
+) -> Array:
     """ℓ = log Σₖ exp(Sₖ) - Σₖ tₖ Sₖ and dS = softmax(S) - t; returns ℓ, shape (m,).
 
     t = (1 - ε) · onehot(label) + ε / K, with the smoothing ε.
@@ -92,7 +129,12 @@ def softmax_cross_entropy(S, labels, smoothing, dS) -> np.ndarray:
     return loss
 
 
-def logistic_cross_entropy(S, T, smoothing, dS) -> np.ndarray:
+def logistic_cross_entropy(
+    S: Array,
+    T: Array,
+    smoothing: float,
+    dS: Array,
+) -> Array:
     """ℓ = log(1 + exp(S)) - t S and dS = 1 / (1 + exp(-S)) - t; returns ℓ, shape of S.
 
     t = (1 - ε) T + ε / 2, with the smoothing ε and T of zeros and ones.
@@ -108,7 +150,15 @@ def logistic_cross_entropy(S, T, smoothing, dS) -> np.ndarray:
     return loss
 
 
-def sgd_step(theta, g, lr, momentum, nesterov, v, work) -> None:
+def sgd_step(
+    theta: Array,
+    g: Array,
+    lr: Any,
+    momentum: float,
+    nesterov: bool,
+    v: Array,
+    work: Array,
+) -> None:
     """v = μ v - lr g; theta += v, or with Nesterov's look-ahead theta += μ v - lr g."""
     np.multiply(g, lr, out=work)
     v *= momentum
@@ -121,7 +171,18 @@ def sgd_step(theta, g, lr, momentum, nesterov, v, work) -> None:
         theta += v
 
 
-def adam_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, work) -> None:
+def adam_step(
+    theta: Array,
+    g: Array,
+    lr: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+    m: Array,
+    v: Array,
+    work: Array,
+) -> None:
     """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; theta -= lr m̂ / (√v̂ + ε).
 
     m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the bias of the start at zero.
