@@ -1,4 +1,4 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite: with --doctest-modules, a second conftest would clash with it."""
 
 import os
 
@@ -6,3 +6,17 @@ import os
 # before numpy is loaded; the tests of the threads themselves set their own limits.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+collect_ignore_glob = ["data/make_*.py"]  # these need packages that the tests do without
+
+settings.register_profile("tests", deadline=None, derandomize=True, max_examples=30, database=None)
+settings.load_profile("tests")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -56,7 +56,7 @@ def value_and_gradient(loss: Loss, S: Array, Y: Array, weight: Array | None, dS:
     if weight is None:
         dS *= 1.0 / len(S)
         return float(each.sum(dtype=np.float64)) / len(S)
-    share = weight * (1.0 / float(weight.sum(dtype=np.float64)))
+    share = weight / float(weight.sum(dtype=np.float64))
     dS *= share[:, None]
     return float(np.dot(share, each if each.ndim == 1 else each.sum(axis=1)))
 

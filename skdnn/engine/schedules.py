@@ -76,6 +76,10 @@ class OneCycle:
     peak: float = 0.3
     final: float = 4e-6
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.peak < 1:
+            raise ValueError(f"peak of OneCycle must be in [0, 1). Got {self.peak!r} instead.")
+
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         if progress < self.peak:
             a, b, t = self.start, 1.0, progress / self.peak
@@ -110,6 +114,12 @@ class WarmUp:
 
     fraction: float
     schedule: Schedule
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction < 1:
+            raise ValueError(
+                f"fraction of WarmUp must be in [0, 1). Got {self.fraction!r} instead."
+            )
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         if progress < self.fraction:

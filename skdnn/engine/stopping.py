@@ -1,6 +1,7 @@
 """When to stop, and which parameters to keep.  Stopping is a return value, never an exception."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,7 +16,7 @@ class Outcome(Enum):
     MAX_EPOCHS = "all epochs were run"
     NO_IMPROVEMENT = "no improvement"
     CONVERGED = "the optimizer reports convergence"
-    DIVERGED = "the loss is not finite, or has exploded"
+    DIVERGED = "the loss is not finite"
     STOPPED = "a listener asked for it"
     INTERRUPTED = "interrupted by the user"
 
@@ -80,17 +81,23 @@ class BestState:
             np.copyto(self.values, values)
 
 
-# A finite loss so many times that of the first epoch (plus one, for losses that start near
-# zero) is no fluctuation any more.
+# A loss so many times the best before (plus one, for losses near zero) is no fluctuation any more.
 EXPLOSION = 10.0
 
 
-def has_diverged(loss: float, first_loss: float) -> bool:
-    """Whether the loss of an epoch is not finite, or far above that of the first.
+def blow_up(losses: Sequence[float]) -> int | None:
+    """Return the first epoch, counted from 1, whose loss is not finite or far above those before.
 
     Examples
     --------
-    >>> has_diverged(float("nan"), 0.7), has_diverged(0.9, 0.7), has_diverged(50.0, 0.7)
-    (True, False, True)
+    >>> blow_up([0.7, 0.5, 90.0, float("nan")])
+    3
+    >>> blow_up([0.7, 0.8, 0.6]) is None
+    True
     """
-    return not math.isfinite(loss) or loss > EXPLOSION * first_loss + 1.0
+    best = math.inf
+    for i, loss in enumerate(losses):
+        if not math.isfinite(loss) or loss > EXPLOSION * best + 1.0:
+            return i + 1
+        best = min(best, loss)
+    return None

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense
-from skdnn.engine.losses import Loss
+from skdnn.engine.losses import Loss, value_and_gradient
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
@@ -167,6 +167,16 @@ class Training:
         self.count_epoch(batches.n)
         return Epoch(total / total_weight, lr, time.perf_counter() - start)
 
+    def evaluate(self, batches: Batches) -> float:
+        """Return the mean loss over all rows as at prediction, without penalty."""
+        total = 0.0
+        with np.errstate(all="ignore"):
+            for X, Y, weight in batches.epoch():
+                S = self.network.infer(X)
+                value = value_and_gradient(self.loss, S, Y, weight, np.empty_like(S))
+                total += value * (X.shape[0] if weight is None else float(weight.sum()))
+        return total / batches.weight_sum()
+
     def count_epoch(self, n_samples: int) -> None:
         """Note that another epoch over so many samples is over."""
         self.n_epochs += 1
@@ -180,10 +190,11 @@ class Training:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > descent.clip_norm:
                 g *= descent.clip_norm / norm
-        if descent.weight_decay:
-            parameters.weights *= 1.0 - lr * descent.weight_decay
         factors = self.network.learning_rate_factors
-        rates = lr if factors is None else lr * factors
+        rates: Any = lr if factors is None else lr * factors
+        if descent.weight_decay:
+            W = parameters.weights
+            W *= 1.0 - descent.weight_decay * (lr if factors is None else rates[: W.size])
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
             limit_unit_norms(self.network, descent.max_norm)

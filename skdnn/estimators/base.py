@@ -22,7 +22,7 @@ from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
-from skdnn.engine.stopping import Outcome
+from skdnn.engine.stopping import Outcome, blow_up
 from skdnn.engine.training import descend, descend_lbfgs
 from skdnn.estimators._sklearn import (
     HasMethods,
@@ -171,8 +171,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if resuming:  # so that failing leaves no trace in the fitted model
                 self._course = copy.deepcopy(vars(self).get("_course"))
             course = self._start(sample, resuming)
-            outcome, message = self._train(course, sample, held_out, self.max_iter, hooks)
-            conclude(self, course, outcome, message, sample.X)
+            outcome = self._train(course, sample, held_out, hooks)
             self._publish(course, outcome)
             if not self.warm_start:
                 del self._course
@@ -188,9 +187,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 check_combination(self, has_validation_data=False)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
             course = self._start(sample, resuming, classes)
-            outcome, _ = self._train(course, sample, None, 1, NoHooks())
-            if outcome in (Outcome.DIVERGED, Outcome.INTERRUPTED):
-                conclude(self, course, outcome, None, sample.X)
+            outcome = self._train(course, sample, None, NoHooks(), incremental=True)
             self._publish(course, outcome)
         return self
 
@@ -204,8 +201,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._course = begin(self)
         return self._course
 
-    def _train(self, course: Course, sample: Sample, held_out, n_epochs: int, hooks):
-        """Run the epochs; return why they ended, and what L-BFGS says of it."""
+    def _train(self, course: Course, sample: Sample, held_out, hooks, incremental=False):
+        """Run the epochs, warn of what the user should know, and return why they ended."""
         validation = None
         if held_out is not None:
             validation = self._validation(self._check_held_out(*held_out))
@@ -223,6 +220,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
         hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
         batches = self._batches(sample)
+        n_epochs = 1 if incremental else self.max_iter
+        course.start = course.training.network.parameters.values.copy()
         self.n_iter_ = 0
         if self.solver == "lbfgs":
             options = {"maxiter": n_epochs, "maxfun": self.max_fun, "gtol": self.tol}
@@ -231,7 +230,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         else:
             outcome, message = descend(course.training, batches, n_epochs, monitor), None
         self.n_iter_ = monitor.n_iter
-        return outcome, message
+        if not (incremental and outcome is Outcome.MAX_EPOCHS):  # one epoch is all it wanted
+            conclude(self, course, outcome, message, batches)
+        return outcome
 
     # Data ----------------------------------------------------------------------------
 
@@ -247,6 +248,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _batches(self, sample: Sample) -> Batches:
         weight = self._training_weight(sample.y, sample.weight)
+        if weight is not None:  # a class of weight zero is left out like a row of weight zero
+            sample = sample.among(weight > 0)
         n = self._batch_rows(sample.n)
         return Batches(sample.X, self._encode(sample.y), weight, n, sample.rows)
 
@@ -314,8 +317,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.loss_curve_ = history.setdefault("loss", [])
         self.best_iter_ = best.epoch
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if outcome is Outcome.DIVERGED:
-            self.loss_ = self.loss_curve_[best.epoch - 1]
+        if blow_up(self.loss_curve_[-self.n_iter_ :]) is not None:
+            self.loss_ = min(filter(np.isfinite, self.loss_curve_))
         self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
         if self.early_stopping:
             self.validation_scores_ = history.get("validation_score", [])

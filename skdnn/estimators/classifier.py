@@ -153,7 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         One entry an epoch: "loss", "validation_loss", "validation_score" (where something was
         validated), "learning_rate", "seconds".
     loss_, best_loss_ : float
-        Loss, penalty included, of the last epoch (of the one kept after a divergence), and the
+        Loss, penalty included, of the last epoch (the smallest if training diverged), and the
         smallest; `best_loss_` is None with early stopping.
     loss_curve_ : list of float
         ``history_["loss"]``.

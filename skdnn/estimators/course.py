@@ -9,8 +9,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skdnn.engine.batches import Batches
 from skdnn.engine.network import Network
-from skdnn.engine.stopping import BestState, Outcome, Patience
+from skdnn.engine.stopping import BestState, Outcome, Patience, blow_up
 from skdnn.engine.training import Training
 from skdnn.estimators.construction import (
     ANNEALING,
@@ -37,6 +38,8 @@ class Course:
         One entry an epoch.
     split_seed : int
         Seed of the validation split, so that going on splits in the same way.
+    start : ndarray or None
+        Parameters with which the last call began.
     """
 
     training: Training
@@ -44,6 +47,7 @@ class Course:
     split_seed: int
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
+    start: np.ndarray | None = None
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
@@ -126,12 +130,15 @@ def adapted(estimator, network: Network) -> Network:
     return new
 
 
-def conclude(estimator, course: Course, outcome: Outcome, message: str | None, X) -> None:
+def conclude(
+    estimator, course: Course, outcome: Outcome, message: str | None, batches: Batches
+) -> None:
     """Mend a diverged training, and warn of what the user should know."""
+    X, epoch = batches.X, blow_up(course.history.get("loss", [])[-estimator.n_iter_ :])
     if outcome is Outcome.INTERRUPTED:
         warnings.warn("Training interrupted by user; what has been learned is kept.")
-    elif outcome is Outcome.DIVERGED:
-        _recover(estimator, course, X)
+    elif epoch is not None:
+        _recover(estimator, course, epoch, batches)
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -143,29 +150,44 @@ def conclude(estimator, course: Course, outcome: Outcome, message: str | None, X
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
 
 
-def _recover(estimator, course: Course, X) -> None:
-    """Return to the best finite parameters after a divergence."""
+def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
+    """Return to the best finite parameters after a divergence in the given epoch.
+
+    The parameters with which the best epoch ended may already be on their way out, for the loss
+    of an epoch is that of the steps before; so the candidates are compared on the data.
+    """
     cause = (
         "The likely cause is a learning rate that is too high "
         f"(learning_rate_init={estimator.learning_rate_init}) or features that are not scaled."
-        + scale_hint(X)
+        + scale_hint(batches.X)
     )
     if course.best.values is None:
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large "
             f"values and need to be preprocessed. {cause}"
         )
-    course.training.network.parameters.values[:] = course.best.values
+    values = course.training.network.parameters.values
+    candidates = {f"of epoch {course.best.epoch}": course.best.values}
+    if not estimator.early_stopping:  # which knows the best by their validation score
+        candidates["of the last epoch"] = values.copy()
+        candidates["with which training began"] = course.start
+    losses = {}
+    for name, candidate in candidates.items():
+        values[:] = candidate
+        losses[name] = np.nan_to_num(course.training.evaluate(batches), nan=np.inf)
+    kept = min(losses, key=losses.get)
+    values[:] = course.best.values[:] = candidates[kept]
     course.training.reset_optimizer()
     warnings.warn(
-        f"Training diverged in epoch {len(course.history['loss'])}; the parameters of epoch "
-        f"{course.best.epoch}, the best so far, are kept. {cause}",
+        f"Training diverged in epoch {epoch}; the parameters {kept}, the best so far, are kept. "
+        f"{cause}",
         ConvergenceWarning,
     )
 
 
 def scale_hint(X) -> str:
     """Return a sentence on the scales of the columns of X if they differ by 1,000 or more."""
+    X = X[:: 1 + X.shape[0] // 2000]  # some rows tell as much as all
     with np.errstate(all="ignore"):
         if sparse.issparse(X):
             scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())

@@ -40,6 +40,16 @@ class Sample:
         """Return the rows in use of an array (None stays None)."""
         return A if A is None or self.rows is None else A[self.rows]
 
+    def among(self, wanted: np.ndarray) -> "Sample":
+        """Leave out the rows that are not wanted; some have to be."""
+        if wanted.all():
+            return self
+        rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
+        rows = rows[wanted[rows]]
+        if len(rows) == 0:
+            raise ValueError("Every row has weight zero: see `sample_weight` and `class_weight`.")
+        return replace(self, rows=rows)
+
     def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
         """Part the rows in use at random, with the shares of `labels` kept where given."""
         rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
@@ -81,4 +91,4 @@ def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
     weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if np.all(weight == 1.0):
         return Sample(X, y, None)
-    return Sample(X, y, weight, None if np.all(weight > 0) else np.flatnonzero(weight))
+    return Sample(X, y, weight).among(weight > 0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdnn.engine.losses import Loss, value_and_gradient
-from skdnn.engine.stopping import Outcome, has_diverged
+from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import Epoch, Training
 from skdnn.estimators.course import Course
 
@@ -74,7 +74,6 @@ class Monitor:
     verbose: bool
     hooks: Any
     n_iter: int = 0
-    first_loss: float | None = None
 
     def begin(self) -> None:
         self.hooks.begin()
@@ -82,10 +81,8 @@ class Monitor:
     def end(self, epoch: Epoch) -> Outcome | None:
         """Record an epoch; return why training should stop, or None to go on."""
         self.n_iter += 1
-        if self.first_loss is None:
-            self.first_loss = epoch.loss
         validation_loss = score = math.nan
-        diverged = has_diverged(epoch.loss, self.first_loss)
+        diverged = not math.isfinite(epoch.loss)
         if self.validation is not None and not diverged:
             validation_loss, score = self.validation.evaluate(self.course.training)
         self._record(epoch, validation_loss, score)

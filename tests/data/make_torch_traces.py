@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 torch.set_default_dtype(torch.float64)
 
@@ -59,16 +59,16 @@ DECAYED = [
     for lr, b1, b2, decay in [(0.01, 0.9, 0.999, 0.1), (0.1, 0.5, 0.9, 0.5)]
 ]  # fmt: skip
 ACTIVATIONS = [
-    ("relu", {}, F.relu),
-    ("leaky_relu", {}, F.leaky_relu),
-    ("leaky_relu", {"slope": 0.2}, lambda s: F.leaky_relu(s, 0.2)),
-    ("elu", {}, F.elu),
-    ("elu", {"alpha": 0.7}, lambda s: F.elu(s, 0.7)),
-    ("selu", {}, F.selu),
-    ("softplus", {}, lambda s: F.softplus(s, threshold=100)),
-    ("gelu", {}, F.gelu),
-    ("silu", {}, F.silu),
-    ("mish", {}, F.mish),
+    ("relu", {}, functional.relu),
+    ("leaky_relu", {}, functional.leaky_relu),
+    ("leaky_relu", {"slope": 0.2}, lambda s: functional.leaky_relu(s, 0.2)),
+    ("elu", {}, functional.elu),
+    ("elu", {"alpha": 0.7}, lambda s: functional.elu(s, 0.7)),
+    ("selu", {}, functional.selu),
+    ("softplus", {}, lambda s: functional.softplus(s, threshold=100)),
+    ("gelu", {}, functional.gelu),
+    ("silu", {}, functional.silu),
+    ("mish", {}, functional.mish),
     ("tanh", {}, torch.tanh),
     ("logistic", {}, torch.sigmoid),
 ]
@@ -108,7 +108,7 @@ def train(theta: list, optimizer, X, y) -> list:
         rows = slice(first, first + BATCH_SIZE)
         optimizer.zero_grad()
         S = torch.tanh(torch.tensor(X[rows]) @ W_1 + b_1) @ W_2 + b_2
-        F.cross_entropy(S, torch.tensor(y[rows])).backward()
+        functional.cross_entropy(S, torch.tensor(y[rows])).backward()
         optimizer.step()
         if step + 1 in (1, N_STEPS):
             recorded.append(np.concatenate([part.detach().numpy().ravel() for part in theta]))
@@ -143,25 +143,27 @@ def trace_losses(rng: np.random.Generator) -> dict:
         "numbers": 2 * rng.normal(size=(m, k)),
         "counts": rng.poisson(2.0, (m, k)).astype(float),
     }
-    bce = F.binary_cross_entropy_with_logits
+    bce = functional.binary_cross_entropy_with_logits
     functions = [
-        ("SoftmaxCrossEntropy", {}, "labels", lambda s, y: F.cross_entropy(s, y, reduction="none")),
+        ("SoftmaxCrossEntropy", {}, "labels",
+         lambda s, y: functional.cross_entropy(s, y, reduction="none")),
         *(
             ("SoftmaxCrossEntropy", {"smoothing": e}, "labels",
-             lambda s, y, e=e: F.cross_entropy(s, y, label_smoothing=e, reduction="none"))
+             lambda s, y, e=e: functional.cross_entropy(s, y, label_smoothing=e, reduction="none"))
             for e in (0.1, 0.5)
         ),
         ("LogisticCrossEntropy", {}, "bits", lambda s, y: bce(s, y, reduction="none").sum(1)),
         *(
             ("Huber", {"delta": d}, "numbers",
-             lambda s, y, d=d: F.huber_loss(s, y, delta=d, reduction="none").sum(1))
+             lambda s, y, d=d: functional.huber_loss(s, y, delta=d, reduction="none").sum(1))
             for d in (0.5, 1.5)
         ),
         ("SquaredError", {}, "numbers",
-         lambda s, y: 0.5 * F.mse_loss(s, y, reduction="none").sum(1)),
-        ("AbsoluteError", {}, "numbers", lambda s, y: F.l1_loss(s, y, reduction="none").sum(1)),
+         lambda s, y: 0.5 * functional.mse_loss(s, y, reduction="none").sum(1)),
+        ("AbsoluteError", {}, "numbers",
+         lambda s, y: functional.l1_loss(s, y, reduction="none").sum(1)),
         ("Poisson", {}, "counts",
-         lambda s, y: (F.poisson_nll_loss(s, y, log_input=True, reduction="none")
+         lambda s, y: (functional.poisson_nll_loss(s, y, log_input=True, reduction="none")
                        + torch.special.xlogy(y, y) - y).sum(1)),
     ]  # fmt: skip
     values, gradients = [], []
@@ -200,7 +202,9 @@ def trace_batch_norm(rng: np.random.Generator) -> dict:
         results.append([y.detach(), s.grad, layer.weight.grad[None], layer.bias.grad[None]])
     layer.eval()
     names = ("Y", "dS", "dgamma", "dbeta")
-    parts = {f"norm_{k}": np.vstack(p) for k, p in zip(names, zip(*results, strict=True), strict=True)}
+    parts = {
+        f"norm_{k}": np.vstack(p) for k, p in zip(names, zip(*results, strict=True), strict=True)
+    }
     return parts | {
         "norm_sizes": np.array(sizes),
         "norm_settings": np.array([momentum, epsilon]),

@@ -21,9 +21,7 @@ VARIANCES = {  # of the papers, for 300 inputs and 200 outputs
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_shape_and_seed(name):
-    W, again, other = (
-        INITIALIZERS[name](np.random.default_rng(seed), 7, 5) for seed in (1, 1, 2)
-    )
+    W, again, other = (INITIALIZERS[name](np.random.default_rng(seed), 7, 5) for seed in (1, 1, 2))
     assert W.shape == (7, 5)
     assert W.dtype == np.float64
     assert np.array_equal(W, again)

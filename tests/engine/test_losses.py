@@ -177,14 +177,24 @@ def test_hinge_loss(seed):
     assert_allclose(evaluate(loss, S, Y, weight)[0], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [losses.Hinge, losses.MulticlassHinge])
+@pytest.mark.parametrize("margin", [0.0, 0.5, 2.0])
+@given(seed=seeds, c=st.sampled_from([0.25, 2.0, 8.0]))
+def test_margin_is_in_units_of_the_scores(kind, margin, seed, c):
+    name, k = ("hinge", 1) if kind is losses.Hinge else ("multiclass hinge", 3)
+    _, S, Y, weight = draw(name, k, seed)
+    value, dS = evaluate(kind(margin), S, Y, weight)
+    value_scaled, dS_scaled = evaluate(kind(c * margin), c * S, Y, weight)
+    assert_allclose(value_scaled, c * value, rtol=1e-12)
+    assert np.array_equal(dS_scaled, dS)
+
+
 @given(seed=seeds)
 def test_brier_score(seed):
     _, S, Y, weight = draw("logistic", 1, seed)
     p = special.expit(S[:, 0])
     expected = metrics.brier_score_loss(Y[:, 0], p, sample_weight=weight, labels=[0.0, 1.0])
-    assert_allclose(
-        evaluate(losses.LogisticSquaredError(), S, Y, weight)[0], expected, rtol=1e-12
-    )
+    assert_allclose(evaluate(losses.LogisticSquaredError(), S, Y, weight)[0], expected, rtol=1e-12)
     _, S, Y, weight = draw("softmax", 3, seed)
     expected = 0.5 * metrics.brier_score_loss(
         Y, special.softmax(S, axis=1), sample_weight=weight, labels=[0, 1, 2], scale_by_half=False

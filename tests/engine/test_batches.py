@@ -1,0 +1,106 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from skdnn.engine.batches import Batches
+
+sizes = st.integers(1, 30)
+orders = st.one_of(st.none(), st.integers(0, 2**32 - 1).map(np.random.default_rng))
+
+
+def numbered(n, kind="dense"):
+    """Return X, Y, weight whose every row tells its number."""
+    X = np.column_stack([np.arange(n), -np.arange(n)]).astype(float)
+    X = sparse.csr_array(X) if kind == "sparse" else X
+    return X, np.arange(n), 100.0 + np.arange(n)
+
+
+def visited(batches, rng=None):
+    """Return the numbers of the rows batch by batch; X, Y and weight must agree on them."""
+    seen = []
+    for X, Y, weight in batches.epoch(rng):
+        X = X.toarray() if sparse.issparse(X) else X
+        assert np.array_equal(X, np.column_stack([Y, -Y]))
+        assert weight is None or np.array_equal(weight, 100 + Y)
+        seen.append(Y.tolist())
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@given(n=sizes, batch_size=sizes, rng=orders, weighted=st.booleans())
+def test_every_row_once(kind, n, batch_size, rng, weighted):
+    X, Y, weight = numbered(n, kind)
+    batches = Batches(X, Y, weight if weighted else None, batch_size)
+    for _ in range(2):  # buffers are used again
+        seen = visited(batches, rng)
+        assert sorted(chain(*seen)) == list(range(n))
+        assert len(seen) == len(batches)
+        assert {len(batch) for batch in seen[:-1]} <= {batch_size}
+        assert 1 <= len(seen[-1]) <= batch_size
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@given(data=st.data(), batch_size=sizes, rng=orders)
+def test_the_chosen_rows_once(kind, data, batch_size, rng):
+    rows = data.draw(st.lists(st.integers(0, 19), min_size=1, unique=True))
+    batches = Batches(*numbered(20, kind), batch_size, np.array(rows))
+    seen = list(chain(*visited(batches, rng)))
+    assert sorted(seen) == sorted(rows)
+    if rng is None:
+        assert seen == rows
+    assert batches.n == len(rows)
+    assert batches.weight_sum() == 100 * len(rows) + sum(rows)
+
+
+def test_without_generator_the_order_stays():
+    assert visited(Batches(*numbered(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_shuffling_is_repeatable_and_changes_every_epoch():
+    batches, rng = Batches(*numbered(50), 10), np.random.default_rng(0)
+    first, second = visited(batches, rng), visited(batches, rng)
+    assert first != second
+    assert visited(Batches(*numbered(50), 10), np.random.default_rng(0)) == first
+
+
+def test_all_orders_are_equally_likely():
+    batches, rng = Batches(*numbered(3), 3), np.random.default_rng(0)
+    orders = [tuple(visited(batches, rng)[0]) for _ in range(600)]
+    counts = [orders.count(order) for order in set(orders)]
+    assert len(counts) == 6
+    assert np.abs(np.array(counts) - 100).max() < 5 * np.sqrt(100 * 5 / 6)
+
+
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_data_are_read_only(rng):
+    X, Y, weight = numbered(7)
+    for A in (X, Y, weight):
+        A.flags.writeable = False
+    assert sorted(chain(*visited(Batches(X, Y, weight, 3), rng))) == list(range(7))
+
+
+def test_types_and_shapes_stay(rng):
+    X, Y = np.ones((6, 2), "float32"), np.ones((6, 3), "float32")
+    for X_batch, Y_batch, weight in Batches(X, Y, None, 4).epoch(rng):
+        assert X_batch.dtype == Y_batch.dtype == np.float32
+        assert X_batch.shape == (len(Y_batch), 2)
+        assert Y_batch.shape[1] == 3
+        assert weight is None
+
+
+def test_shuffled_batches_share_one_buffer(rng):
+    batches = Batches(*numbered(9), 3)
+    first, *others = [X for X, _, _ in batches.epoch(rng)]
+    assert all(np.shares_memory(first, other) for other in others)
+
+
+def test_weight_sum():
+    X, Y, weight = numbered(4)
+    assert Batches(X, Y, None, 2).weight_sum() == 4
+    assert Batches(X, Y, weight, 2).weight_sum() == 406
+    assert Batches(X, Y, None, 2, rows=np.array([1, 3])).weight_sum() == 2
+    assert isinstance(Batches(X, Y, weight.astype("f"), 2).weight_sum(), float)

@@ -1,0 +1,258 @@
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from engine_cases import TRACES, slope_along
+from numpy.testing import assert_allclose
+from scipy import sparse, stats
+
+from skdnn.engine import layers
+from skdnn.engine.activations import ACTIVATIONS, Tanh
+from skdnn.engine.initializers import get_initializer
+from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout
+from skdnn.engine.network import Network
+
+N = 4
+LAYERS = {
+    "dense": lambda: Dense(N, 3, get_initializer("he_normal")),
+    "batch norm": lambda: BatchNorm(N, momentum=0.1),
+    "dropout": lambda: Dropout(N, 0.4),
+    **{name: lambda sigma=sigma: Activate(N, sigma) for name, sigma in ACTIVATIONS.items()},
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def prepare(layer, dtype="float64", below=True):
+    """Put the layer, with random parameters, into a network and return both."""
+    rng = np.random.default_rng(1)
+    first = [Dense(N, N, get_initializer("orthogonal"))] if below else []
+    network = Network([*first, layer], dtype)
+    network.initialize(rng)
+    network.parameters.theta += 0.3 * rng.normal(size=network.parameters.theta.size)
+    network.prepare_training(np.random.default_rng(5))
+    layer.allocate(7, dtype, network.rng)
+    return network, layer
+
+
+def read_only(A):
+    A = A.copy()
+    A.flags.writeable = False
+    return A
+
+
+def test_the_table_of_the_tests_holds_every_layer():
+    defined = {
+        kind
+        for _, kind in inspect.getmembers(layers, inspect.isclass)
+        if kind.__module__ == layers.__name__ and kind not in (layers.Layer, layers.Parametric)
+    }
+    assert {type(make()) for make in LAYERS.values()} == defined
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "step"])
+def test_gradients_of_input_and_parameters(name, rng):
+    network, layer = prepare(LAYERS[name]())
+    theta, X, d = network.parameters.theta, rng.normal(size=(7, N)), rng.normal(size=(7, N))
+    weights = rng.normal(size=layer.forward(X).shape)
+
+    def value(X):
+        network.rng.bit_generator.state = state
+        return np.vdot(weights, layer.forward(X))
+
+    def value_at(numbers):
+        theta[:] = numbers
+        return value(X)
+
+    state = network.rng.bit_generator.state
+    value(X)
+    dX = layer.backward(weights.copy())
+    assert_allclose(np.vdot(dX, d), slope_along(value, X, d), rtol=1e-6)
+    g, d = network.gradient.copy(), rng.normal(size=theta.size)
+    start = theta.copy()
+    assert_allclose(g @ d, slope_along(value_at, start, d), rtol=1e-6, atol=1e-9)
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_input_stays_and_type_stays(name, dtype, rng):
+    _, layer = prepare(LAYERS[name](), dtype)
+    X = read_only(rng.normal(size=(7, N)).astype(dtype))
+    Y = layer.forward(X)
+    assert Y.dtype == layer.infer(X).dtype == dtype
+    dX = layer.backward(np.ones_like(Y))
+    assert dX.shape == X.shape
+    assert dX.dtype == dtype
+
+
+@every_layer
+def test_backward_leaves_what_forward_returned(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    Y = layer.forward(X)
+    kept = Y.copy()
+    layer.backward(np.ones_like(Y))
+    assert np.array_equal(Y, kept)
+
+
+@every_layer
+def test_infer_touches_no_buffer(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    Y = layer.forward(X)
+    kept = Y.copy()
+    inferred = layer.infer(read_only(-X))
+    assert np.array_equal(Y, kept)
+    assert not np.shares_memory(inferred, Y)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in ("batch norm", "dropout")])
+def test_forward_is_infer(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    assert_allclose(layer.forward(X), layer.infer(X), rtol=1e-14)
+
+
+@every_layer
+def test_forward_returns_its_own_buffer(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    first = layer.forward(X)
+    assert np.shares_memory(first, layer.forward(X))
+    assert not np.shares_memory(first, X)
+
+
+# Dense --------------------------------------------------------------------------------------------
+
+
+def test_dense_takes_sparse_rows(rng):
+    X = sparse.random_array((7, N), density=0.4, format="csr", rng=rng)
+    dS, results = rng.normal(size=(7, 3)), []
+    for batch in (X, X.toarray()):
+        network, layer = prepare(LAYERS["dense"](), below=False)
+        S = layer.forward(batch).copy()
+        assert layer.backward(dS.copy()) is None
+        results.append([S, layer.infer(batch), network.gradient])
+    for from_sparse, from_dense in zip(*results, strict=True):
+        assert_allclose(from_sparse, from_dense, rtol=1e-13, atol=1e-15)
+
+
+def test_dense_starts_without_offset(rng):
+    network = Network([LAYERS["dense"]()], "float64")
+    network.parameters.values[:] = 9
+    network.initialize(rng)
+    assert network.layers[0].b.tolist() == [0, 0, 0]
+    assert not (network.layers[0].W == 9).any()
+
+
+# BatchNorm ----------------------------------------------------------------------------------------
+
+
+def test_batch_norm_like_torch():
+    momentum, epsilon = TRACES["norm_settings"]
+    network, layer = prepare(BatchNorm(3, momentum, epsilon), below=False)
+    layer.gamma[:], layer.beta[:] = TRACES["norm_gamma"], TRACES["norm_beta"]
+    sizes, S, dY = TRACES["norm_sizes"], TRACES["norm_S"], TRACES["norm_upstream"]
+    for i, (m, end) in enumerate(zip(sizes, np.cumsum(sizes), strict=True)):
+        rows = slice(end - m, end)
+        layer.allocate(m, "float64", network.rng)
+        assert_allclose(layer.forward(S[rows]), TRACES["norm_Y"][rows], rtol=1e-10)
+        dS = layer.backward(dY[rows].copy())
+        assert_allclose(dS, TRACES["norm_dS"][rows], rtol=1e-9, atol=1e-12)
+        assert_allclose(layer.dgamma, TRACES["norm_dgamma"][i], rtol=1e-10)
+        assert_allclose(layer.dbeta, TRACES["norm_dbeta"][i], rtol=1e-10)
+    assert_allclose(layer.mean, TRACES["norm_mean"], rtol=1e-12)
+    assert_allclose(layer.var, TRACES["norm_var"], rtol=1e-12)
+    assert_allclose(layer.infer(S), TRACES["norm_infer"], rtol=1e-10)
+
+
+def test_batch_norm_starts_as_the_identity(rng):
+    network = Network([BatchNorm(N, momentum=0.1, epsilon=0.0)], "float64")
+    network.initialize(rng)
+    X = rng.normal(size=(7, N))
+    assert np.array_equal(network.infer(X), X)
+
+
+def test_batch_norm_survives_a_batch_of_one_row(rng):
+    network, layer = prepare(BatchNorm(N, momentum=0.5), below=False)
+    layer.allocate(1, "float64", rng)
+    Y = layer.forward(rng.normal(size=(1, N)))
+    assert_allclose(Y[0], layer.beta)
+    assert_allclose(layer.backward(np.ones((1, N))), 0, atol=1e-12)
+    assert layer.mean.tolist() == [0] * N
+    assert layer.var.tolist() == [1] * N
+    assert np.isfinite(network.gradient).all()
+
+
+def test_batch_norm_statistics_are_no_part_of_theta(rng):
+    network, layer = prepare(BatchNorm(N, momentum=0.1), below=False)
+    theta = network.parameters.theta.copy()
+    layer.forward(5 + rng.normal(size=(7, N)))
+    assert np.array_equal(network.parameters.theta, theta)
+    assert (network.parameters.values[theta.size :] != np.repeat([0.0, 1.0], N)).all()
+
+
+# Dropout ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_the_mean(rate, rng):
+    layer = Dropout(300, rate)
+    layer.allocate(200, "float64", rng)
+    Y = layer.forward(np.ones((200, 300)))
+    assert stats.binomtest(int((Y != 0).sum()), Y.size, 1 - rate).pvalue > 1e-3
+    assert abs(Y.mean() - 1) < 4 * np.sqrt(rate / (1 - rate) / Y.size)
+
+
+def test_dropout_drops_the_gradient_of_what_it_dropped(rng):
+    layer = Dropout(N, 0.5)
+    layer.allocate(7, "float64", rng)
+    Y = layer.forward(np.ones((7, N)))
+    assert np.array_equal(layer.backward(np.ones((7, N))), Y)
+    assert set(np.unique(Y)) == {0.0, 2.0}
+
+
+def test_dropout_is_the_identity_at_prediction(rng):
+    X = rng.normal(size=(7, N))
+    assert np.array_equal(Dropout(N, 0.9).infer(X), X)
+
+
+def test_dropout_of_sparse_rows(rng):
+    layer, X = (
+        Dropout(500, 0.25),
+        sparse.random_array((400, 500), density=0.2, format="csr", rng=rng),
+    )
+    layer.allocate(400, "float64", rng)
+    kept = X.copy()
+    Y = layer.forward(X)
+    assert abs(X - kept).sum() == 0
+    assert set(np.unique((Y.data / X.data).round(9))) == {0.0, round(4 / 3, 9)}
+    assert stats.binomtest(np.count_nonzero(Y.data), X.nnz, 0.75).pvalue > 1e-3
+    assert layer.infer(X) is X
+
+
+def test_dropout_stream_goes_on_after_pickle():
+    streams = [np.random.default_rng(3)]
+    layer = Dropout(N, 0.5)
+    layer.allocate(7, "float64", streams[0])
+    layer.forward(np.ones((7, N)))
+    streams.append(pickle.loads(pickle.dumps(streams[0])))
+    masks = []
+    for stream in streams:
+        layer.allocate(7, "float64", stream)
+        masks.append([layer.forward(np.ones((7, N))).copy() for _ in range(3)])
+    assert np.array_equal(*masks)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-9, 1 - 1e-9])
+def test_dropout_at_the_ends_is_finite(rate, rng):
+    layer = Dropout(N, rate)
+    layer.allocate(7, "float64", rng)
+    assert np.isfinite(layer.forward(np.ones((7, N)))).all()
+
+
+def test_a_layer_compares_and_prints_as_its_specification():
+    bound, fresh = prepare(LAYERS["dense"]())[1], LAYERS["dense"]()
+    assert bound == fresh
+    assert repr(bound) == repr(fresh)
+    assert repr(Activate(3, Tanh())) == "Activate(n_out=3, activation=Tanh())"

@@ -1,0 +1,503 @@
+import math
+import pickle
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from engine_cases import LOSSES, build
+from numpy.testing import assert_allclose
+from scipy import sparse
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+from sklearn.metrics import log_loss
+
+from skdnn.engine.batches import Batches
+from skdnn.engine.initializers import get_initializer
+from skdnn.engine.layers import Dense
+from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError, value_and_gradient
+from skdnn.engine.network import Network
+from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
+from skdnn.engine.parameters import Slot
+from skdnn.engine.schedules import Constant, Cosine, InverseScaling, WarmUp
+from skdnn.engine.stopping import Outcome
+from skdnn.engine.training import (
+    Descent,
+    FullObjective,
+    Training,
+    descend,
+    descend_lbfgs,
+    limit_unit_norms,
+)
+
+PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
+TIGHT = {"maxiter": 5000, "maxfun": 10**6, "gtol": 1e-11, "ftol": 1e-16}
+
+
+@dataclass
+class Spectator:
+    """Watches, and asks to stop after so many epochs."""
+
+    stop_after: float = math.inf
+
+    def __post_init__(self):
+        self.epochs, self.n_begun = [], 0
+
+    def begin(self):
+        self.n_begun += 1
+
+    def end(self, epoch):
+        self.epochs.append(epoch)
+        return Outcome.STOPPED if len(self.epochs) >= self.stop_after else None
+
+
+class InterruptedBatches(Batches):
+    """Something happens, as a rule Ctrl-C, while batch number `last` is under way."""
+
+    def __init__(self, *args, last, error=KeyboardInterrupt):
+        super().__init__(*args)
+        self.last, self.error, self.taken = last, error, 0
+
+    def _take(self, rows):
+        self.taken += 1
+        if self.taken == self.last:
+            raise self.error
+        return super()._take(rows)
+
+
+def train(descent=PLAIN, loss=None, order="one hidden", shuffling=None, **network):
+    net = build(order, **network)
+    return Training(
+        net, loss or SoftmaxCrossEntropy(), descent, shuffling, np.random.default_rng(9)
+    )
+
+
+def data(rng, m=20, k=2):
+    return rng.normal(size=(m, 5)), rng.integers(0, k, m)
+
+
+def moved(training, X, Y, weight=None, lr=0.1):
+    """Take a step and return by how much theta moved."""
+    before = training.network.parameters.theta.copy()
+    training.step(X, Y, weight, lr)
+    return training.network.parameters.theta - before
+
+
+# One step -----------------------------------------------------------------------------------------
+
+
+def test_step_returns_the_objective_before_the_move(rng):
+    X, Y = data(rng)
+    training = train(replace(PLAIN, alpha=0.5))
+    expected = training.network.copy()
+    expected.prepare_training(rng)
+    value = expected.loss_and_gradient(X, Y, None, SoftmaxCrossEntropy(), 0.5)
+    before = training.network.parameters.theta.copy()
+    assert training.step(X, Y, None, 0.1) == value
+    assert_allclose(training.network.parameters.theta, before - 0.1 * expected.gradient)
+
+
+def test_clip_norm_shortens_a_long_gradient_and_keeps_its_direction(rng):
+    X, Y = data(rng)
+    free = moved(train(), X, Y, lr=1.0)
+    length = np.linalg.norm(free)
+    clipped = moved(train(replace(PLAIN, clip_norm=length / 3)), X, Y, lr=1.0)
+    assert_allclose(clipped, free / 3)
+    unclipped = moved(train(replace(PLAIN, clip_norm=length * 1.01)), X, Y, lr=1.0)
+    assert np.array_equal(unclipped, free)
+
+
+def test_weight_decay_shrinks_weights_and_nothing_else(rng):
+    X, Y = data(rng)
+    plain, decayed = (
+        train(order="batch norm"),
+        train(replace(PLAIN, weight_decay=0.5), order="batch norm"),
+    )
+    weights = plain.network.parameters.weights.copy()
+    difference = moved(decayed, X, Y, lr=0.1) - moved(plain, X, Y, lr=0.1)
+    assert_allclose(difference[: weights.size], -0.1 * 0.5 * weights, atol=1e-14)
+    assert_allclose(difference[weights.size :], 0, atol=1e-14)
+
+
+def test_weight_decay_is_not_scaled_by_the_optimizer(rng):
+    X, Y = data(rng)
+    adam = replace(PLAIN, optimizer=Adam())
+    plain, decayed = train(adam), train(replace(adam, weight_decay=0.5))
+    weights = plain.network.parameters.weights.copy()
+    difference = moved(decayed, X, Y, lr=0.1) - moved(plain, X, Y, lr=0.1)
+    assert_allclose(difference[: weights.size], -0.05 * weights, atol=1e-14)
+
+
+def test_max_norm(rng):
+    X, Y = data(rng)
+    free, limited = train(), train(replace(PLAIN, max_norm=0.8))
+    moved(free, X, Y), moved(limited, X, Y)
+    n_limited = 0
+    for a, b in zip(free.network.layers, limited.network.layers, strict=True):
+        if isinstance(a, Dense):
+            norms = np.linalg.norm(a.W, axis=0)
+            assert_allclose(np.linalg.norm(b.W, axis=0), np.minimum(norms, 0.8))
+            assert_allclose(b.W / np.linalg.norm(b.W, axis=0), a.W / norms)
+            assert np.array_equal(a.b, b.b)
+            n_limited += int((norms > 0.8).sum())
+    assert n_limited > 0
+
+
+def test_limit_leaves_zero_weights():
+    network = build("linear")
+    network.parameters.values[:] = 0.0
+    limit_unit_norms(network, 1.0)
+    assert not network.parameters.values.any()
+
+
+@dataclass
+class Eager(Dense):
+    """A dense layer whose weights learn at triple and whose offsets at half the rate."""
+
+    @property
+    def slots(self):
+        return (
+            Slot((self.n_in, self.n_out), "weights", rate=3.0),
+            Slot((self.n_out,), "offsets", rate=0.5),
+        )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_learning_rate_factors_reach_the_step(name, dtype, rng):
+    X, Y = data(rng)
+    steps = {}
+    for kind in (Dense, Eager):
+        network = Network([kind(5, 2, get_initializer("zeros"))], dtype)
+        descent = replace(PLAIN, optimizer=OPTIMIZERS[name]())
+        training = Training(network, SoftmaxCrossEntropy(), descent, None, rng)
+        for _ in range(2):  # theta starts at zero: where the offset is, the gradient is the same
+            steps[kind] = moved(training, X.astype(dtype), Y)
+            network.parameters.theta[:] = 0.0
+    factors = np.array([3.0] * 10 + [0.5] * 2)
+    assert steps[Eager].dtype == dtype
+    assert_allclose(
+        steps[Eager], factors * steps[Dense], rtol=1e-5 if dtype == "float32" else 1e-12
+    )
+
+
+# The learning rate --------------------------------------------------------------------------------
+
+
+def test_learning_rate_follows_progress_and_slowdown():
+    training = train(replace(PLAIN, schedule=Cosine(), n_epochs=4, learning_rate=0.2))
+    assert_allclose(training.learning_rate(), 0.2)
+    training.count_epoch(20)
+    assert_allclose(training.learning_rate(1 / 3), 0.2 * 0.75)  # a third of the way
+    training.slowdown = 1 / 5
+    training.count_epoch(20)
+    assert_allclose(training.learning_rate(), 0.2 * 0.5 / 5)
+    for _ in range(10):  # beyond the plan the schedule stays at its end
+        training.count_epoch(20)
+    assert training.progress(0.5) == 1
+    assert_allclose(training.learning_rate(), 0, atol=1e-15)
+
+
+def test_warm_up_batch_by_batch(rng):
+    X, Y = data(rng)
+    training = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
+    rates, step = [], training.step
+    training.step = lambda X, Y, weight, lr: rates.append(lr) or step(X, Y, weight, lr)
+    batches = Batches(X, Y, None, 5)
+    last = [training.run_epoch(batches).learning_rate for _ in range(4)]
+    assert_allclose(rates, [0.1 * min(i / 8, 1) for i in range(16)], atol=1e-15)
+    assert last == rates[3::4]
+
+
+def test_inverse_scaling_counts_the_samples_of_whole_epochs(rng):
+    X, Y = data(rng, m=15)
+    training = train(replace(PLAIN, schedule=InverseScaling(), learning_rate=1.0))
+    batches = Batches(X, Y, None, 4)
+    rates = [training.run_epoch(batches).learning_rate for _ in range(3)]
+    assert_allclose(rates, [1, 1 / 4, 1 / math.sqrt(31)])
+    assert (training.n_epochs, training.n_samples) == (3, 45)
+
+
+# Epochs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_of_an_epoch_is_that_of_all_rows(weighted, rng):
+    X, Y = data(rng, m=17)
+    weight = rng.uniform(0.1, 4, 17) if weighted else None
+    training = train(replace(PLAIN, learning_rate=0.0))
+    S = training.network.infer(X)
+    expected = value_and_gradient(SoftmaxCrossEntropy(), S, Y, weight, np.empty_like(S))
+    epoch = training.run_epoch(Batches(X, Y, weight, 5))
+    assert_allclose(epoch.loss, expected)
+    assert epoch.seconds >= 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_evaluation_is_the_loss_at_prediction(weighted, rng):
+    X, Y = data(rng, m=17)
+    weight = rng.uniform(0.1, 4, 17) if weighted else None
+    training = train(replace(PLAIN, alpha=5.0), order="batch norm and dropout")
+    values = training.network.parameters.values.copy()
+    expected = log_loss(Y, softmax(training.network.infer(X), axis=1), sample_weight=weight)
+    assert_allclose(training.evaluate(Batches(X, Y, weight, 5)), expected)
+    assert np.array_equal(training.network.parameters.values, values)
+
+
+def test_a_diverging_epoch_ends_early_and_quietly(rng):
+    X, _ = data(rng)
+    training = train(replace(PLAIN, learning_rate=1e300), SquaredError(), activation="identity")
+    batches = InterruptedBatches(X, np.ones((20, 2)), None, 2, last=9, error=AssertionError)
+    assert not math.isfinite(training.run_epoch(batches).loss)
+    assert batches.taken < 9
+
+
+def test_a_last_step_into_the_void_is_noticed(rng):
+    X, _ = data(rng)
+    training = train(replace(PLAIN, learning_rate=np.inf), SquaredError())
+    assert math.isnan(training.run_epoch(Batches(X, np.ones((20, 2)), None, 20)).loss)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared error"])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_training_lowers_the_loss(loss, kind, rng):
+    X, case = rng.normal(size=(50, 5)), LOSSES[loss]
+    Y = (X[:, 0] > 0).astype(int) if loss == "softmax" else X[:, :2] ** 2
+    X = sparse.csr_array(X) if kind == "sparse" else X
+    training = train(
+        Descent(Adam(), 0.02, Constant(), 60), case.loss, shuffling=np.random.default_rng(1)
+    )
+    watch = Spectator()
+    assert descend(training, Batches(X, Y, None, 10), 60, watch) is Outcome.MAX_EPOCHS
+    assert watch.epochs[-1].loss < 0.5 * watch.epochs[0].loss
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_goes_on_after_pickle_bit_for_bit(name, rng):
+    X, Y = data(rng)
+    batches, order = Batches(X, Y, None, 6), "batch norm and dropout"
+    descent = Descent(OPTIMIZERS[name](), 0.05, Cosine(), n_epochs=6)
+    training = train(descent, order=order, shuffling=np.random.default_rng(1))
+    descend(training, batches, 3, Spectator())
+    again = pickle.loads(pickle.dumps(training))
+    epochs = []
+    for one in (training, again):
+        watch = Spectator()
+        descend(one, batches, 3, watch)
+        epochs.append([(epoch.loss, epoch.learning_rate) for epoch in watch.epochs])
+    assert epochs[0] == epochs[1]
+    values = [one.network.parameters.values for one in (training, again)]
+    assert np.array_equal(*values)
+    assert not np.shares_memory(*values)
+
+
+def test_same_seeds_same_numbers_other_seeds_others(rng):
+    X, Y = data(rng)
+    results = []
+    for seed in (1, 1, 2):
+        training = train(order="dropout", shuffling=np.random.default_rng(seed))
+        descend(training, Batches(X, Y, None, 6), 2, Spectator())
+        results.append(training.network.parameters.values)
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+def test_rows_of_weight_zero_do_not_train(rng):
+    X, Y = data(rng)
+    X[15:], weight = 1e3, np.repeat([1.0, 0.0], [15, 5])
+    with_zeros, without = train(), train()
+    descend(with_zeros, Batches(X, Y, weight, 20), 5, Spectator())
+    descend(without, Batches(X[:15], Y[:15], None, 15), 5, Spectator())
+    assert_allclose(
+        with_zeros.network.parameters.values, without.network.parameters.values, rtol=1e-10
+    )
+
+
+# The loop -----------------------------------------------------------------------------------------
+
+
+def test_descend_runs_its_epochs(rng):
+    watch, training = Spectator(), train()
+    assert descend(training, Batches(*data(rng), None, 5), 3, watch) is Outcome.MAX_EPOCHS
+    assert training.n_epochs == len(watch.epochs) == watch.n_begun == 3
+
+
+def test_descend_stops_when_told(rng):
+    watch, training = Spectator(stop_after=2), train()
+    assert descend(training, Batches(*data(rng), None, 5), 9, watch) is Outcome.STOPPED
+    assert training.n_epochs == len(watch.epochs) == 2
+
+
+@pytest.mark.parametrize("last", [1, 3, 6])
+def test_an_interrupt_keeps_what_has_been_learned(last, rng):
+    X, Y = data(rng)
+    training, expected, watch = train(), train(), Spectator()
+    batches = InterruptedBatches(X, Y, None, 5, last=last)
+    assert descend(training, batches, 9, watch) is Outcome.INTERRUPTED
+    assert len(watch.epochs) == (last - 1) // 4
+    for step in range(last - 1):
+        rows = slice(step * 5 % 20, step * 5 % 20 + 5)
+        expected.step(X[rows], Y[rows], None, 0.1)
+    values = [one.network.parameters.values for one in (training, expected)]
+    assert np.array_equal(*values)
+    assert descend(training, Batches(X, Y, None, 5), 1, watch) is Outcome.MAX_EPOCHS
+
+
+# Changing one's mind ------------------------------------------------------------------------------
+
+
+def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
+    X, Y = data(rng)
+    training = train(replace(PLAIN, optimizer=Adam()))
+    training.step(X, Y, None, 0.1)
+    state = training.state
+    training.change(SoftmaxCrossEntropy(0.1), replace(training.descent, learning_rate=0.5))
+    assert training.state is state
+    assert training.loss == SoftmaxCrossEntropy(0.1)
+    training.change(training.loss, replace(training.descent, optimizer=Adam(beta_1=0.5)))
+    assert training.state is state
+    training.change(training.loss, replace(PLAIN, optimizer=OPTIMIZERS["adamax"]()))
+    assert training.state is not state  # as many moments, but other ones
+    training.change(training.loss, PLAIN)
+    assert training.state.moments == []
+    training.change(training.loss, replace(PLAIN, optimizer=SGD(momentum=0.9)))
+    training.step(X, Y, None, 0.1)
+    assert len(training.state.moments) == 1
+
+
+def test_another_network_goes_on(rng):
+    X, Y = data(rng)
+    training, straight = train(order="batch norm"), train(order="batch norm")
+    for one in (training, straight):
+        one.step(X, Y, None, 0.1)
+    training.replace_network(training.network.copy())
+    for one in (training, straight):
+        one.step(X, Y, None, 0.1)
+    assert np.array_equal(training.network.parameters.values, straight.network.parameters.values)
+
+
+def test_a_reset_optimizer_has_no_momentum(rng):
+    X, Y = data(rng)
+    training = train(replace(PLAIN, optimizer=SGD(momentum=0.9)))
+    training.step(X, Y, None, 0.1)
+    training.reset_optimizer()
+    assert not training.state.moments[0].any()
+
+
+# L-BFGS -------------------------------------------------------------------------------------------
+
+
+def minimise(network, loss, X, Y, weight=None, alpha=0.0, batch_size=7, watch=None, **options):
+    training = Training(network, loss, replace(PLAIN, alpha=alpha), None, np.random.default_rng(0))
+    batches = Batches(X, Y, weight, batch_size)
+    outcome, message = descend_lbfgs(training, batches, TIGHT | options, watch or Spectator())
+    return outcome, message, training
+
+
+def test_lbfgs_is_least_squares(rng):
+    X, Y = rng.normal(size=(30, 5)), rng.normal(size=(30, 2))
+    network = build("linear")
+    outcome, message, _ = minimise(network, SquaredError(), X, Y)
+    expected = np.linalg.lstsq(np.column_stack([X, np.ones(30)]), Y)[0]
+    assert outcome is Outcome.CONVERGED
+    assert isinstance(message, str)
+    assert_allclose(network.layers[0].W, expected[:5], atol=1e-6)
+    assert_allclose(network.layers[0].b, expected[5], atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_lbfgs_is_ridge(weighted, rng):
+    X, Y = rng.normal(size=(30, 5)), rng.normal(size=(30, 2))
+    weight = rng.uniform(0.1, 4, 30) if weighted else None
+    network = build("linear")
+    minimise(network, SquaredError(), X, Y, weight, alpha=2.5)
+    ridge = Ridge(2.5).fit(X, Y, sample_weight=weight)
+    assert_allclose(network.layers[0].W.T, ridge.coef_, atol=1e-6)
+    assert_allclose(network.layers[0].b, ridge.intercept_, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_lbfgs_is_logistic_regression(kind, rng):
+    X, Y = data(rng, 60, 3)
+    X, weight = sparse.csr_array(X) if kind == "sparse" else X, rng.uniform(0.1, 4, 60)
+    network = build("linear", n_out=3)
+    minimise(network, SoftmaxCrossEntropy(), X, Y, weight, alpha=0.5)
+    model = LogisticRegression(C=2.0, tol=1e-10, max_iter=5000).fit(X, Y, weight)
+    assert_allclose(network.layers[0].W.T, model.coef_, atol=1e-5)
+    b = network.layers[0].b
+    assert_allclose(b - b.mean(), model.intercept_ - model.intercept_.mean(), atol=1e-5)
+
+
+def test_lbfgs_is_poisson_regression(rng):
+    X, Y = rng.normal(size=(60, 5)), rng.poisson(2.0, (60, 1)).astype(float)
+    network = build("linear", n_out=1)
+    minimise(network, Poisson(), X, Y, alpha=60 * 0.1)
+    model = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=5000).fit(X, Y.ravel())
+    assert_allclose(network.layers[0].W[:, 0], model.coef_, atol=1e-5)
+    assert_allclose(network.layers[0].b, model.intercept_, atol=1e-5)
+
+
+def test_lbfgs_tells_its_watch_of_every_iteration(rng):
+    X, Y = data(rng)
+    watch = Spectator()
+    _, _, training = minimise(build(), SoftmaxCrossEntropy(), X, Y, watch=watch)
+    losses = [epoch.loss for epoch in watch.epochs]
+    assert len(losses) == watch.n_begun == training.n_epochs > 3
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_lbfgs_runs_out_of_iterations(rng):
+    X, Y = data(rng)
+    outcome, _, training = minimise(build(), SoftmaxCrossEntropy(), X, Y, maxiter=3)
+    assert outcome is Outcome.MAX_EPOCHS
+    assert training.n_epochs == 3
+
+
+def test_lbfgs_stops_when_told_at_what_it_told(rng):
+    X, Y = data(rng)
+    watch, network = Spectator(stop_after=3), build()
+    outcome, _, training = minimise(network, SoftmaxCrossEntropy(), X, Y, watch=watch)
+    assert outcome is Outcome.STOPPED
+    assert training.n_epochs == 3
+    S = network.infer(X)
+    value = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    assert_allclose(value, watch.epochs[-1].loss)
+
+
+@pytest.mark.parametrize("last", [1, 40, 41])
+def test_lbfgs_interrupted_keeps_the_last_iterate(last, rng):
+    X, Y = data(rng)
+    watch, training = Spectator(), train()
+    S = training.network.infer(X)
+    first = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    batches = InterruptedBatches(X, Y, None, 5, last=last)
+    outcome, _ = descend_lbfgs(training, batches, TIGHT, watch)
+    assert outcome is Outcome.INTERRUPTED
+    S = training.network.infer(X)
+    value = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    assert_allclose(value, watch.epochs[-1].loss if watch.epochs else first)
+
+
+def test_lbfgs_with_nothing_to_improve_still_reports(rng):
+    network, watch = build("linear"), Spectator()
+    X = rng.normal(size=(8, 5))
+    outcome, _, training = minimise(network, SquaredError(), X, network.infer(X), watch=watch)
+    assert outcome is Outcome.CONVERGED
+    assert training.n_epochs == len(watch.epochs) == 1
+    assert watch.epochs[0].loss < 1e-20
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_full_objective_does_not_depend_on_the_batches(weighted, rng):
+    X, Y = data(rng)
+    weight = rng.uniform(0.1, 4, 20) if weighted else None
+    network = build()
+    network.prepare_training(rng)
+    theta = network.parameters.theta.copy()
+    results = [
+        FullObjective(network, SoftmaxCrossEntropy(), Batches(X, Y, weight, size), 0.3)(theta)
+        for size in (20, 7, 1)
+    ]
+    expected = network.loss_and_gradient(X, Y, weight, SoftmaxCrossEntropy(), 0.3)
+    for value, gradient in results:
+        assert_allclose(value, expected)
+        assert_allclose(gradient, network.gradient, atol=1e-14)

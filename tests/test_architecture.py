@@ -1,0 +1,125 @@
+"""The rules of the house that can be read off the source."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import skdnn
+
+ROOT = Path(skdnn.__file__).parent
+LEVELS = {
+    "tables": -2,
+    "kernels": -1,
+    "activations": 0,
+    "initializers": 0,
+    "losses": 0,
+    "schedules": 0,
+    "parameters": 0,
+    "layers": 1,
+    "optimizers": 1,
+    "batches": 1,
+    "stopping": 1,
+    "network": 2,
+    "training": 3,
+}
+PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in ROOT.rglob("*.py")}
+ENGINE = [name for name in TREES if name.startswith("skdnn.engine")]
+
+
+def imports(tree: ast.Module) -> list[tuple[str, str | None]]:
+    """Return (module, name) of every import, wherever it stands; name is None for a module."""
+    found: list[tuple[str, str | None]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, None) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            found += [(str(node.module), alias.name) for alias in node.names]
+    return found
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    """Return the modules of skdnn that are imported; ``from package import module`` is one."""
+    targets = set()
+    for module, name in imports(tree):
+        inner = f"{module}.{name}"
+        targets.add(inner if inner in TREES else module)
+    return {target for target in targets if target in TREES}
+
+
+def component(name: str) -> str:
+    """Return the part of the engine that a module belongs to, such as kernels."""
+    return [*name.split("."), ""][2]
+
+
+def private_names(tree: ast.Module) -> list[str]:
+    """Return what is imported from scikit-learn and has a leading underscore somewhere."""
+    dotted = [f"{module}.{name}" if name else module for module, name in imports(tree)]
+    return [
+        path
+        for path in dotted
+        if path.split(".")[0] == "sklearn" and any(p.startswith("_") for p in path.split("."))
+    ]
+
+
+def test_all_modules_are_found():
+    assert {component(name) for name in ENGINE} == {*LEVELS, ""}
+    assert PRIVATE_ALLOWED in TREES
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_engine_knows_numpy_and_scipy_only(name):
+    foreign = {module.split(".")[0] for module, _ in imports(TREES[name])} - {"skdnn"}
+    assert not foreign & {"sklearn", "pandas", "polars", "matplotlib", "joblib"}
+    assert all(module.startswith("skdnn.engine") for module in imported_modules(TREES[name]))
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINE if component(name)])
+def test_imports_go_to_lower_levels(name):
+    for target in imported_modules(TREES[name]):
+        inside = component(target) == component(name)
+        assert inside or LEVELS[component(target)] < LEVELS[component(name)], target
+
+
+def test_no_circles():
+    graph = {name: imported_modules(tree) - {name} for name, tree in TREES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(TREES)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_private_names_of_sklearn_have_one_place(name):
+    if name == PRIVATE_ALLOWED:
+        assert private_names(TREES[name])
+    else:
+        assert not private_names(TREES[name])
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_long_functions_explain_themselves(name):
+    functions = [
+        node
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = [f for f in functions if f.end_lineno - f.lineno + 1 > 50]
+    explained = {f.name for f in long if ast.get_docstring(f)} | {
+        "__init__"
+    }  # the class explains it
+    assert {f.name for f in long} <= explained
+
+
+def test_the_readers_of_this_file_see_what_they_should():
+    tree = ast.parse("import sklearn._x\nfrom sklearn.utils import _y\nfrom sklearn.base import z")
+    assert private_names(tree) == ["sklearn._x", "sklearn.utils._y"]
+    tree = ast.parse("def f():\n    from skdnn.engine import kernels\nimport skdnn.engine.losses")
+    assert imported_modules(tree) == {"skdnn.engine.kernels", "skdnn.engine.losses"}

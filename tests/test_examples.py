@@ -1,0 +1,62 @@
+"""The examples run, and show what they say they show."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    """Return an example as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def is_drawn_on(image):
+    """Whether the picture has lines in it, and colours besides black, grey and white."""
+    rgb = image[..., :3]
+    dark = rgb.max(axis=-1) < 0.3
+    coloured = rgb.max(axis=-1) - rgb.min(axis=-1) > 0.3
+    return dark.sum() > 1000 and coloured.sum() > 500
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The module, and the picture that it drew of a small search."""
+    return load("quickstart"), tmp_path_factory.mktemp("quickstart") / "small.png"
+
+
+def test_quickstart(quickstart, capsys):
+    module, path = quickstart
+    module.main(["--n-iter", "3", "--out", str(path)])
+    printed = capsys.readouterr().out
+
+    table = printed.split("ROC AUC on the test rows")[1]
+    aucs = re.findall(r"^  (\S*MLPClassifier|HistGradient\w+), .* (0\.\d{3})$", table, re.M)
+    assert [name for name, _ in aucs] == [
+        "skdnn.MLPClassifier",
+        "sklearn.neural_network.MLPClassifier",
+        "HistGradientBoostingClassifier",
+    ]
+    assert all(0.6 < float(value) < 0.8 for _, value in aucs)
+
+    assert str(path) in printed
+    image = matplotlib.image.imread(path)
+    height, width = image.shape[:2]
+    assert height > 500
+    assert width > 1.5 * height
+    assert is_drawn_on(image[:, : width // 2])
+    assert is_drawn_on(image[:, width // 2 :])
+
+
+def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
+    X, y = quickstart[0].load_data()
+    assert X.shape == (4521, 15)
+    assert not {"duration", "y"} & set(X)
+    assert set(y) == {"yes", "no"}
