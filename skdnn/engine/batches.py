@@ -15,36 +15,43 @@ class Batches:
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_in), C-contiguous, or csr_array
+    X : ndarray of shape (n_samples, n_in), C-contiguous, or csr_array
         Inputs in the network's dtype; never copied as a whole, never written to.
     Y : ndarray of shape (n,) or (n, k)
-        Targets.
+        Targets of the rows in use.
     weight : ndarray of shape (n,) or None
-        Weights of the rows.
+        Weights of the rows in use.
     batch_size : int
         Rows of a batch; the last one of an epoch may have fewer.
-    rows : ndarray of int or None, default=None
-        The rows of X to use; None is all of them.
+    rows : ndarray of int of shape (n,) or None, default=None
+        The rows of X in use; None is all of them.
 
     Examples
     --------
     >>> import numpy as np
-    >>> batches = Batches(np.eye(5), np.arange(5), None, 2)
-    >>> [Y.tolist() for X, Y, weight in batches.epoch()]
-    [[0, 1], [2, 3], [4]]
+    >>> batches = Batches(np.eye(5), np.arange(4), None, 3, rows=np.array([0, 1, 2, 4]))
+    >>> [(X.argmax(axis=1).tolist(), Y.tolist()) for X, Y, weight in batches.epoch()]
+    [([0, 1, 2], [0, 1, 2]), ([4], [3])]
     """
 
     def __init__(
-        self, X: Any, Y: Array, weight: Array | None, batch_size: int, rows: Array | None = None
+        self,
+        X: Any,
+        Y: Array,
+        weight: Array | None,
+        batch_size: int,
+        rows: Array | None = None,
     ):
         self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
-        self.n = X.shape[0] if rows is None else len(rows)
+        self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
-        self._buffers = [None if A is None else self._buffer(A) for A in (X, Y, weight)]
+        self._buffers = [self._buffer(A) for A in (X, Y, weight)]
 
     def _buffer(self, A: Any) -> Array | None:
-        """Return a place for the rows of A, or None where A is sparse and makes its own."""
-        return None if sparse.issparse(A) else np.empty((self.batch_size, *A.shape[1:]), A.dtype)
+        """Return a place for some rows of A, or None where A is sparse and makes its own."""
+        if A is None or sparse.issparse(A):
+            return None
+        return np.empty((self.batch_size, *A.shape[1:]), A.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -54,30 +61,28 @@ class Batches:
 
         A batch is valid until the next one is asked for.
         """
-        order = self.rows
-        if rng is not None:
-            order = rng.permutation(self.n) if order is None else order[rng.permutation(self.n)]
+        order = None if rng is None else rng.permutation(self.n)
         for start in range(0, self.n, self.batch_size):
-            stop = min(start + self.batch_size, self.n)
-            yield self._take(slice(start, stop) if order is None else order[start:stop])
+            some = slice(start, min(start + self.batch_size, self.n))
+            yield self._take(some if order is None else order[some])
 
-    def _take(self, rows: Any) -> tuple[Any, Any, Any]:
-        if isinstance(rows, slice):
-            return self.X[rows], self.Y[rows], None if self.weight is None else self.weight[rows]
-        m = len(rows)
-        parts = []
-        for A, out in zip((self.X, self.Y, self.weight), self._buffers, strict=True):
-            if out is None:
-                parts.append(None if A is None else A[rows])
-            else:
-                out = out if m == self.batch_size else out[:m]
-                kernels.gather(A, rows, out)
-                parts.append(out)
-        return tuple(parts)  # type: ignore[return-value]
+    def _take(self, some: slice | Array) -> tuple[Any, Any, Any]:
+        X_buffer, Y_buffer, weight_buffer = self._buffers
+        return (
+            _rows_of(self.X, some if self.rows is None else self.rows[some], X_buffer),
+            _rows_of(self.Y, some, Y_buffer),
+            None if self.weight is None else _rows_of(self.weight, some, weight_buffer),
+        )
 
     def weight_sum(self) -> float:
         """Return Σᵢ wᵢ over the rows in use."""
-        if self.weight is None:
-            return float(self.n)
-        weight = self.weight if self.rows is None else self.weight[self.rows]
-        return float(weight.sum(dtype=np.float64))
+        return float(self.n if self.weight is None else self.weight.sum(dtype=np.float64))
+
+
+def _rows_of(A: Any, rows: slice | Array, buffer: Array | None) -> Any:
+    """Return some rows of A: a view if they are a slice, else gathered into the buffer."""
+    if isinstance(rows, slice) or buffer is None:
+        return A[rows]
+    out = buffer if len(rows) == len(buffer) else buffer[: len(rows)]
+    kernels.gather(A, rows, out)
+    return out

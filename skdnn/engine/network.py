@@ -83,18 +83,27 @@ class Network:
 
         Only a chunk is ever converted to the network's dtype, and the memory needed besides
         the result depends on the widest layer alone.
+
+        Raises
+        ------
+        FloatingPointError
+            If X has a value beyond that dtype.
         """
         widest = max(max(slot.shape) for slot in self.parameters.slots)
         chunk = max(CHUNK // widest, 1)
         if X.shape[0] <= chunk:
-            return self.infer(X.astype(self.dtype, copy=False))
-        first = self.infer(X[:chunk].astype(self.dtype, copy=False))
+            return self.infer(self._cast(X))
+        first = self.infer(self._cast(X[:chunk]))
         S = np.empty((X.shape[0], first.shape[1]), self.dtype)
         S[:chunk] = first
         for start in range(chunk, X.shape[0], chunk):
             rows = slice(start, start + chunk)
-            S[rows] = self.infer(X[rows].astype(self.dtype, copy=False))
+            S[rows] = self.infer(self._cast(X[rows]))
         return S
+
+    def _cast(self, X: Any) -> Any:
+        with np.errstate(over="raise"):
+            return X.astype(self.dtype, copy=False)
 
     def prepare_training(self, rng: np.random.Generator) -> None:
         """Make the gradient; `rng` is where dropout draws from."""

@@ -129,6 +129,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the engine's loss."""
 
     @abstractmethod
+    def _weigh_classes(self, sample: Sample) -> None:
+        """Note the weights of the classes, balanced over the rows in use."""
+
+    @abstractmethod
     def _effective_weight(self, y, weight):
         """Return the weights of the rows, class weights included, or None."""
 
@@ -194,11 +198,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _start(self, sample: Sample, resuming: bool, classes=None) -> Course:
         """Return the course to follow: a new one, or the last one to go on with."""
         if resuming:
-            self._check_target(sample.y)
+            self._check_target(sample.used(sample.y))
             self._course = resume(self)
         else:
             self._target = self._new_target(sample, classes)
             self._course = begin(self)
+        self._weigh_classes(sample)
         return self._course
 
     def _train(self, course: Course, sample: Sample, held_out, hooks, incremental=False):
@@ -207,7 +212,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if held_out is not None:
             validation = self._validation(self._check_held_out(*held_out))
         elif self.early_stopping:
-            labels = self._target.encode(sample.y) if self._target.stratifies else None
+            labels = self._target.encode(sample.used(sample.y)) if self._target.stratifies else None
             sample, rest = sample.split(labels, self.validation_fraction, course.split_seed)
             validation = self._validation(rest)
         monitor = Monitor(
@@ -247,11 +252,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return None if weight is None else weight.astype(compute_dtype(self), copy=False)
 
     def _batches(self, sample: Sample) -> Batches:
-        weight = self._training_weight(sample.y, sample.weight)
-        if weight is not None:  # a class of weight zero is left out like a row of weight zero
-            sample = sample.among(weight > 0)
-        n = self._batch_rows(sample.n)
-        return Batches(sample.X, self._encode(sample.y), weight, n, sample.rows)
+        y, weight = sample.used(sample.y), sample.used(sample.weight)
+        Y, weight, rows = self._encode(y), self._training_weight(y, weight), sample.rows
+        if weight is not None and not weight.all():  # a class of weight zero
+            used = np.flatnonzero(weight)
+            if len(used) == 0:
+                raise ValueError("Every row has weight zero under this class_weight.")
+            Y, weight, rows = Y[used], weight[used], used if rows is None else rows[used]
+        if weight is not None and np.all(weight == 1):
+            weight = None
+        return Batches(sample.X, Y, weight, self._batch_rows(len(Y)), rows)
 
     def _batch_rows(self, n: int) -> int:
         if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once
@@ -268,7 +278,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_held_out(self, X, y, sample_weight) -> Sample:
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
-        return check_sample(self, X, y, sample_weight, reset=False)
+        held_out = check_sample(self, X, y, sample_weight, reset=False)
+        if self.early_stopping and held_out.n < 2:
+            raise ValueError("The validation set is too small: X_val has fewer than 2 rows.")
+        return held_out
 
     def _validation(self, held_out: Sample) -> Validation:
         X, y, weight = (held_out.used(A) for A in (held_out.X, held_out.y, held_out.weight))
@@ -290,6 +303,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             vars(snapshot).pop("feature_names_in_", None)  # X is an array by now
             return scorer(snapshot, X, y, **weights)
 
+        if weights:  # before any work is done
+            try:
+                score(None)
+            except TypeError as error:
+                raise ValueError(
+                    f"scoring={self.scoring!r} does not take the sample weights of the validation "
+                    f"data: {error}"
+                ) from error
         return score
 
     # The fitted model ----------------------------------------------------------------
@@ -317,7 +338,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.loss_curve_ = history.setdefault("loss", [])
         self.best_iter_ = best.epoch
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if blow_up(self.loss_curve_[-self.n_iter_ :]) is not None:
+        if blow_up(self.loss_curve_[len(self.loss_curve_) - self.n_iter_ :]) is not None:
             self.loss_ = min(filter(np.isfinite, self.loss_curve_))
         self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
         if self.early_stopping:
@@ -351,7 +372,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         with np.errstate(over="ignore", invalid="ignore"):
-            S = self._network.infer_in_chunks(X)
+            try:
+                S = self._network.infer_in_chunks(X)
+            except FloatingPointError:
+                raise ValueError(
+                    f"Input X contains infinity or a value too large for {self._network.dtype!r}."
+                ) from None
         return S.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
 
     def __sklearn_tags__(self):

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
@@ -319,22 +318,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss(self, target):
         return target.loss(self.loss, self.label_smoothing)
 
+    def _weigh_classes(self, sample):
+        if self.class_weight is None:
+            return
+        y, weight = sample.used(sample.y), sample.used(sample.weight)
+        self._class_weights = self._target.class_weights(self.class_weight, y, weight)
+
     def _effective_weight(self, y, weight):
         if self.class_weight is None:
             return weight
-        if isinstance(self._target, MultilabelTarget | MultioutputTarget):
-            of_classes = compute_sample_weight(self.class_weight, y)
-        else:
-            of_classes = self._class_weights(y, weight)[self._target.encode(y).astype(int).ravel()]
+        codes = self._target.encode(y).reshape(y.shape[0], -1).astype(int)
+        of_classes = np.prod([w[c] for w, c in zip(self._class_weights, codes.T, strict=True)], 0)
         return of_classes if weight is None else weight * of_classes
-
-    def _class_weights(self, y, weight):
-        """Return the weight of every class; the balanced ones of the first `fit` are kept."""
-        if not isinstance(self.class_weight, str) or not hasattr(self, "_balance"):
-            self._balance = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
-            )
-        return self._balance
 
     # Learning bit by bit -------------------------------------------------------------
 

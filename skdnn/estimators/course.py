@@ -134,7 +134,8 @@ def conclude(
     estimator, course: Course, outcome: Outcome, message: str | None, batches: Batches
 ) -> None:
     """Mend a diverged training, and warn of what the user should know."""
-    X, epoch = batches.X, blow_up(course.history.get("loss", [])[-estimator.n_iter_ :])
+    losses = course.history.get("loss", [])
+    X, epoch = batches.X, blow_up(losses[len(losses) - estimator.n_iter_ :])
     if outcome is Outcome.INTERRUPTED:
         warnings.warn("Training interrupted by user; what has been learned is kept.")
     elif epoch is not None:

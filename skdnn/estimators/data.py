@@ -41,20 +41,16 @@ class Sample:
         return A if A is None or self.rows is None else A[self.rows]
 
     def among(self, wanted: np.ndarray) -> "Sample":
-        """Leave out the rows that are not wanted; some have to be."""
+        """Return the sample with only the wanted rows in use."""
         if wanted.all():
             return self
-        rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
-        rows = rows[wanted[rows]]
-        if len(rows) == 0:
-            raise ValueError("Every row has weight zero: see `sample_weight` and `class_weight`.")
-        return replace(self, rows=rows)
+        return replace(self, rows=np.flatnonzero(wanted))
 
     def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
-        """Part the rows in use at random, with the shares of `labels` kept where given."""
+        """Part the rows in use at random, with the shares of their `labels` kept if given."""
         rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
         train, held_out = train_test_split(
-            rows, test_size=fraction, random_state=seed, stratify=self.used(labels)
+            rows, test_size=fraction, random_state=seed, stratify=labels
         )
         if len(held_out) < 2:
             raise ValueError(
@@ -67,7 +63,7 @@ class Sample:
 
 def check_inputs(estimator, X, *, reset: bool):
     """Return X in the dtype of the computations, row by row in memory, or CSR."""
-    with np.errstate(over="ignore"):  # a value beyond float32 gets its own message
+    with np.errstate(over="ignore", invalid="ignore"):  # values beyond float32 get a message
         return validate_data(
             estimator,
             X,
@@ -76,6 +72,13 @@ def check_inputs(estimator, X, *, reset: bool):
             dtype=compute_dtype(estimator),
             order="C",
         )
+
+
+def check_range(estimator, A, name: str) -> None:
+    """Refuse numbers that the dtype of the computations cannot hold."""
+    dtype = np.dtype(compute_dtype(estimator))
+    if np.any(np.abs(A) > np.finfo(dtype).max):
+        raise ValueError(f"Input {name} contains infinity or a value too large for {dtype!r}.")
 
 
 def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
@@ -89,6 +92,6 @@ def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
     if sample_weight is None:
         return Sample(X, y, None)
     weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if np.all(weight == 1.0):
-        return Sample(X, y, None)
-    return Sample(X, y, weight).among(weight > 0)
+    check_range(estimator, weight, "sample_weight")
+    sample = Sample(X, y, weight).among(weight > 0)
+    return replace(sample, weight=None) if np.all(sample.used(weight) == 1) else sample

@@ -13,6 +13,7 @@ from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.construction import compute_dtype
+from skdnn.estimators.data import check_range
 from skdnn.estimators.targets import EQUIVARIANT, RegressionTarget
 
 LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
@@ -276,6 +277,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_range(self, y, "y")
         if self.loss == "poisson" and np.any(y < 0):
             raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
         if self.loss == "gamma" and np.any(y <= 0):
@@ -288,7 +290,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return RegressionTarget.unscaled(y)
         target = RegressionTarget.standardising(y, weight)
         resolution = np.finfo(compute_dtype(self)).eps
-        if np.any(np.abs(target.mean) * resolution > 0.01 * target.scale):
+        blurred = np.abs(target.mean) * resolution > 0.01 * target.scale
+        if np.any(blurred & (y.max(axis=0) != y.min(axis=0))):
             warnings.warn(
                 "The mean of y is so large beside its spread that dtype='float32' blurs the "
                 "predictions: use dtype='float64', or subtract a constant from y."
@@ -296,6 +299,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return target
 
     def _check_target(self, y):
+        if self._target.folds and self.loss not in EQUIVARIANT:
+            raise ValueError(
+                f"A network trained on a standardised y cannot go on with loss={self.loss!r}."
+            )
         self._target.encode(y)
 
     def _loss(self, target):
@@ -307,6 +314,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             "poisson": losses.Poisson(),
             "gamma": losses.Gamma(),
         }[self.loss]
+
+    def _weigh_classes(self, sample):
+        pass
 
     def _effective_weight(self, y, weight):
         return weight
@@ -356,3 +366,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         with np.errstate(over="ignore"):
             predicted = self._loss(self._target).predict(S)
         return predicted.ravel() if predicted.shape[1] == 1 else predicted
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
+        return tags

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import column_or_1d
+from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skdnn.engine import losses
@@ -25,6 +25,8 @@ MARGIN = {"hinge": 1.0, "perceptron": 0.0}
 
 def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return the index in `classes` of every label, or say which are unknown."""
+    if y.ndim != 1:
+        raise ValueError(f"`y` must be one column of labels. Got shape {y.shape}.")
     known = np.isin(y, classes)
     if not known.all():
         raise ValueError(
@@ -32,6 +34,34 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
             f"`self.classes_` has {classes}. 'y' has {np.unique(y)}."
         )
     return np.searchsorted(classes, y)
+
+
+def weights_of_classes(class_weight, classes, y, weight) -> np.ndarray:
+    """Return the weight of every class; a class that "balanced" does not see keeps weight 1."""
+    if not isinstance(class_weight, str):
+        if not all(np.isfinite(w) and w >= 0 for w in class_weight.values()):
+            raise ValueError(f"class_weight must be finite and not negative. Got {class_weight}.")
+        return compute_class_weight(class_weight, classes=classes, y=y)
+    weights, seen = np.ones(len(classes)), np.unique(y)
+    balanced = compute_class_weight(class_weight, classes=seen, y=y, sample_weight=weight)
+    weights[np.searchsorted(classes, seen)] = balanced
+    return weights
+
+
+def weights_by_column(class_weight, classes: list, y, weight) -> list[np.ndarray]:
+    """Return the weights of the classes of every column of y."""
+    if class_weight != "balanced" and not (
+        isinstance(class_weight, list) and len(class_weight) == len(classes)
+    ):
+        raise ValueError(
+            "For several outputs class_weight must be 'balanced' or a list of dicts, one an output."
+        )
+    each = [class_weight] * len(classes) if isinstance(class_weight, str) else class_weight
+    columns = (y.toarray() if sparse.issparse(y) else y).T
+    return [
+        weights_of_classes(w, c, y_j, weight)
+        for w, c, y_j in zip(each, classes, columns, strict=True)
+    ]
 
 
 def as_doubles(S: np.ndarray) -> np.ndarray:
@@ -50,6 +80,9 @@ class BinaryTarget:
 
     def encode(self, y):
         return encode_labels(y, self.classes).astype(bool)[:, None]
+
+    def class_weights(self, class_weight, y, weight):
+        return [weights_of_classes(class_weight, self.classes, y, weight)]
 
     def loss(self, name, smoothing):
         if name in MARGIN:
@@ -87,6 +120,9 @@ class MulticlassTarget:
     def encode(self, y):
         return encode_labels(y, self.classes)
 
+    def class_weights(self, class_weight, y, weight):
+        return [weights_of_classes(class_weight, self.classes, y, weight)]
+
     def loss(self, name, smoothing):
         if name in MARGIN:
             return losses.MulticlassHinge(MARGIN[name])
@@ -123,7 +159,14 @@ class MultilabelTarget:
     def encode(self, y):
         if y.ndim != 2 or y.shape[1] != self.n_scores:
             raise ValueError(f"`y` must have {self.n_scores} labels. Got shape {y.shape}.")
-        return (y.toarray() if sparse.issparse(y) else y).astype(bool)
+        Y = y.toarray() if sparse.issparse(y) else y
+        if not np.isin(Y, (0, 1)).all():
+            raise ValueError("`y` must be an indicator matrix of zeros and ones, as before.")
+        return Y.astype(bool)
+
+    def class_weights(self, class_weight, y, weight):
+        yes_or_no = [np.arange(2)] * self.n_scores
+        return weights_by_column(class_weight, yes_or_no, y, weight)
 
     loss = BinaryTarget.loss
 
@@ -162,6 +205,9 @@ class MultioutputTarget:
             raise ValueError(f"`y` must have {len(self.outputs)} columns. Got shape {y.shape}.")
         return np.column_stack([o.encode(y_j) for o, y_j in zip(self.outputs, y.T, strict=True)])
 
+    def class_weights(self, class_weight, y, weight):
+        return weights_by_column(class_weight, self.classes, y, weight)
+
     def loss(self, name, smoothing):
         sizes = tuple(output.n_scores for output in self.outputs)
         return losses.PerOutput(self.outputs[0].loss(name, smoothing), sizes)
@@ -196,6 +242,11 @@ def classification_target(y, classes=None):
             return MultilabelTarget(np.arange(y.shape[1]), sparse.issparse(y))
         if classes is None:
             classes = [None] * y.shape[1]
+        if len(classes) != y.shape[1]:
+            raise ValueError(
+                f"`classes` must be a list of the classes of each of the {y.shape[1]} columns of "
+                f"`y`. Got {len(classes)}."
+            )
         columns = zip(y.T, classes, strict=True)
         return MultioutputTarget([MulticlassTarget(_classes(y_j, c)) for y_j, c in columns])
     classes = _classes(y, classes)

@@ -47,7 +47,8 @@ def test_every_row_once(kind, n, batch_size, rng, weighted):
 @given(data=st.data(), batch_size=sizes, rng=orders)
 def test_the_chosen_rows_once(kind, data, batch_size, rng):
     rows = data.draw(st.lists(st.integers(0, 19), min_size=1, unique=True))
-    batches = Batches(*numbered(20, kind), batch_size, np.array(rows))
+    X, Y, weight = numbered(20, kind)
+    batches = Batches(X, Y[rows], weight[rows], batch_size, np.array(rows))
     seen = list(chain(*visited(batches, rng)))
     assert sorted(seen) == sorted(rows)
     if rng is None:
@@ -102,5 +103,5 @@ def test_weight_sum():
     X, Y, weight = numbered(4)
     assert Batches(X, Y, None, 2).weight_sum() == 4
     assert Batches(X, Y, weight, 2).weight_sum() == 406
-    assert Batches(X, Y, None, 2, rows=np.array([1, 3])).weight_sum() == 2
+    assert Batches(X, Y[[1, 3]], None, 2, rows=np.array([1, 3])).weight_sum() == 2
     assert isinstance(Batches(X, Y, weight.astype("f"), 2).weight_sum(), float)

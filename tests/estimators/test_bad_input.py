@@ -262,6 +262,34 @@ def test_class_weights_name_known_classes(weights):
         small(MLPClassifier, class_weight=weights).fit(X, LABELS)
 
 
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_class_weights_are_weights(weight):
+    model = small(MLPClassifier, class_weight={0: weight, 1: 1.0, 2: 1.0})
+    with pytest.raises(ValueError, match="class_weight"):
+        model.fit(X, LABELS)
+
+
+def test_no_class_has_weight():
+    with pytest.raises(ValueError, match=r"weight zero.*class_weight"):
+        small(MLPClassifier, class_weight=dict.fromkeys(range(3), 0.0)).fit(X, LABELS)
+
+
+def test_the_classes_of_several_outputs_come_in_one_list_each():
+    with pytest.raises(ValueError, match="classes"):
+        small(MLPClassifier).partial_fit(X, np.c_[LABELS, LABELS], classes=[[0, 1, 2]])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_indicator_matrix_stays_one(method):
+    model = small(MLPClassifier, warm_start=True).fit(X, np.c_[LABELS > 0, LABELS > 1].astype(int))
+    before = model.predict_proba(X)
+    for Y in (np.c_[LABELS, LABELS], np.c_[LABELS > 0], LABELS):
+        with warnings.catch_warnings(), pytest.raises(ValueError, match="`y`"):
+            warnings.simplefilter("ignore", DataConversionWarning)
+            getattr(model, method)(X, Y)
+    assert_array_equal(model.predict_proba(X), before)
+
+
 def test_a_warm_start_keeps_the_classes():
     model = small(MLPClassifier, warm_start=True).fit(X, LABELS)
     peer = SklearnClassifier(max_iter=3, warm_start=True).fit(X, LABELS)
@@ -509,6 +537,15 @@ def test_a_regressor_refuses_what_is_no_number(bad):
         small(MLPRegressor).fit(X, ["red"] * 40)
 
 
+@pytest.mark.parametrize("scale", [1e39, 1e300])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+@pytest.mark.parametrize("normalize_y", [True, False])
+def test_what_float32_takes_for_infinity_is_refused_in_y(scale, loss, normalize_y):
+    model = small(MLPRegressor, loss=loss, normalize_y=normalize_y)
+    with pytest.raises(ValueError, match=r"y contains infinity or a value too large for .*float32"):
+        model.fit(X, scale * np.abs(NUMBERS))
+
+
 def test_y_is_needed(cls):
     with pytest.raises(ValueError, match=f"{cls.__name__} requires y to be passed"):
         small(cls).fit(X, None)
@@ -540,6 +577,11 @@ def test_bad_weights_get_the_words_of_scikit_learn(cls, weight):
     ours = error(small(cls).fit, X, y_for(cls()), sample_weight=weight)
     assert ours == error(PEER[cls](max_iter=3).fit, X, y_for(cls()), sample_weight=weight)
     assert "weight" in ours[1] or "heavy" in ours[1]
+
+
+def test_weights_float32_takes_for_infinity_are_refused(cls):
+    with pytest.raises(ValueError, match=r"sample_weight .*too large"):
+        small(cls).fit(X, y_for(cls()), sample_weight=np.full(40, 1e39))
 
 
 @pytest.mark.parametrize("name", ["sample_weight", "sample_weight_val"])
@@ -660,17 +702,18 @@ def _classes(cls, method):
         {"X": X[:, :2]},
         {"y": np.full(40, np.nan)},
         {"y": np.arange(40) * 1j},
+        {"y": np.ones((40, 2))},
         {"sample_weight": np.zeros(40)},
         {"sample_weight": np.ones(3)},
     ],
 )
 def test_a_failed_partial_fit_leaves_the_model_as_it_was(cls, first, change):
     y = y_for(cls())
-    model, twin = small(cls), small(cls)
+    model, twin = small(cls, batch_norm=True), small(cls, batch_norm=True)
     for m in (model, twin):
         if first is not None:
             getattr(m, first)(X, y, **_classes(cls, first))
-        elif np.shape(change.get("X")) == (40, 2):
+        elif (40, 2) in (np.shape(change.get("X")), np.shape(change.get("y"))):
             return  # there is nothing to be wrong with
     before = state(model)
     with pytest.raises(ValueError):

@@ -187,6 +187,18 @@ def test_a_schedule_goes_on_after_a_longer_fit():
     assert not differ(net, whole)
 
 
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_progress_counts_steps(solver, way):
+    """An epoch's last step is all but one step further than the epoch before."""
+    net, data = make("cosine", solver, warmup=0.0)
+    net = net.fit(*data) if way == "fit" else in_steps(net, *data)
+    n_steps = -(-len(X) // net.batch_size)
+    progress = (np.arange(K) + (n_steps - 1) / n_steps) / K
+    expected = net.learning_rate_init * 0.5 * (1 + np.cos(np.pi * progress))
+    np.testing.assert_allclose(net.history_["learning_rate"], expected, rtol=1e-12)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31), pieces=st.lists(st.integers(1, 3), min_size=1, max_size=4))
 def test_any_pieces(seed, pieces):

@@ -199,7 +199,6 @@ PARTIAL = (
     "check_n_features_in_after_fitting",
     "check_estimators_partial_fit_n_features",
 )
-PROBABLY_EQUAL = "check_classifier_multioutput"
 
 # What fails in double precision, under which configurations, and why.
 BATCH_STATISTICS = dict.fromkeys(
@@ -207,8 +206,8 @@ BATCH_STATISTICS = dict.fromkeys(
 )
 TWO_MASKS = dict.fromkeys(WEIGHTS, "a row of weight 2 gets one dropout mask, a repeated row two")
 SATURATED = {
-    PROBABLY_EQUAL: "expects different probabilities of different scores, but 1 / (1 + exp(-s)) is "
-    "1.0 for all large s; with a larger alpha, which keeps s small, it passes"
+    "check_classifier_multioutput": "expects different probabilities of different scores, but "
+    "1 / (1 + exp(-s)) is 1.0 for all large s; with a larger alpha, which keeps s small, it passes"
 }
 NOT_BALANCED = dict.fromkeys(
     PARTIAL, "class_weight='balanced' is refused by partial_fit, as in SGDClassifier"
@@ -295,7 +294,7 @@ def test_checks_in_single_precision(estimator):
 
 # The same numbers -------------------------------------------------------------------------------
 
-# Task: (ours, theirs, loss)
+# Task: (ours, theirs, parameters, y)
 rng = np.random.default_rng(0)
 X_TASKS = rng.normal(size=(53, 6))
 SIGNAL = X_TASKS @ rng.normal(size=(6, 3)) + 0.3 * rng.normal(size=(53, 3))

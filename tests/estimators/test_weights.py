@@ -5,6 +5,7 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.metrics import accuracy_score, d2_absolute_error_score, log_loss, make_scorer, r2_score
@@ -303,10 +304,18 @@ PER_COLUMN = {
 def test_class_weights_of_several_columns_multiply(task, balanced):
     """As in scikit-learn's forests and trees."""
     y, class_weight = PER_COLUMN[task]
-    class_weight = "balanced" if balanced else class_weight
-    net = MLPClassifier(**SMALL, class_weight=class_weight).fit(X, y, WEIGHT)
-    of_rows = compute_sample_weight(class_weight, y) * WEIGHT
+    class_weight, weight = ("balanced", np.ones(90)) if balanced else (class_weight, WEIGHT)
+    net = MLPClassifier(**SMALL, class_weight=class_weight).fit(X, y, weight)
+    of_rows = compute_sample_weight(class_weight, y) * weight
     assert_same(net, MLPClassifier(**SMALL).fit(X, y, of_rows))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("class_weight", [None, "balanced", PER_COLUMN["multilabel"][1]])
+def test_sparse_labels_weigh_the_same(class_weight, weight):
+    net = MLPClassifier(**SMALL, class_weight=class_weight)
+    dense, sparse = (clone(net).fit(X, y, weight) for y in (LABELS, csr_array(LABELS)))
+    assert_same(dense, sparse)
 
 
 @pytest.mark.parametrize("k", [2, 3])
