@@ -193,7 +193,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdnn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPClassifier((32, 32), dropout=0.1, max_iter=60, learning_rate="cosine",
+    >>> net = MLPClassifier((32, 32), batch_size=32, max_iter=60, learning_rate="cosine",
     ...                     learning_rate_init=0.01, random_state=0)
     >>> net = make_pipeline(StandardScaler(), net).fit(X, y)
     >>> net.score(X, y) > 0.95
@@ -297,8 +297,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _new_target(self, sample, classes):
-        if classes is None and sample.y.ndim == 1:
-            check_classification_targets(sample.y)
         target = classification_target(sample.used(sample.y), classes)
         self.classes_ = target.classes
         return target

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from skdnn.engine.tables import Array
 
@@ -142,11 +143,10 @@ def logistic_cross_entropy(
     """
     if smoothing:
         T = (1.0 - smoothing) * T + 0.5 * smoothing
-    E = np.exp(-np.abs(S))  # in (0, 1]: nothing overflows
-    loss = np.log1p(E)
+    loss = np.log1p(np.exp(-np.abs(S)))  # log(1 + exp(S)) - max(S, 0): nothing overflows
     loss += np.maximum(S, 0.0)
     loss -= T * S
-    np.divide(np.where(S >= 0, 1.0, E), 1.0 + E, out=dS)
+    expit(S, out=dS)
     dS -= T
     return loss
 
