@@ -148,11 +148,15 @@ def plot_curves(ax, history):
     ax.plot(epochs, history["loss"], color="tab:blue", label="training (with dropout and penalty)")
     ax.plot(epochs, validation, color="tab:orange", label="validation")
     ax.plot(
-        *(epochs[best], validation[best]),
-        **{"marker": "o", "color": "tab:orange", "markeredgecolor": "black", "linestyle": "none"},
+        epochs[best],
+        validation[best],
+        "o",
+        color="tab:orange",
+        markeredgecolor="black",
         label=f"lowest validation loss: {validation[best]:.3f}, epoch {epochs[best]}",
     )
     ax.set(xlabel="epoch", ylabel="log loss", title="Learning curves of the best candidate")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend()
 
 
@@ -166,8 +170,12 @@ def plot_search(ax, search):
         ax.scatter(rates[of_solver], scores[of_solver], s=36, color=colour, alpha=0.8, label=solver)
     best = search.best_index_
     ax.scatter(
-        *(rates[best], scores[best]),
-        **{"s": 170, "facecolors": "none", "edgecolors": "black", "linewidths": 1.5},
+        rates[best],
+        scores[best],
+        s=170,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=1.5,
         label=f"best: {scores[best]:.3f}",
     )
     ax.set(
@@ -200,7 +208,7 @@ def print_report(search, aucs):
     print(f"  ROC AUC in cross-validation: {search.best_score_:.3f}\n")
     print("ROC AUC on the test rows")
     for name, value in aucs.items():
-        print(f"  {name:<46}{value:.3f}")
+        print(f"  {name:<48}{value:.3f}")
 
 
 def parse_arguments(argv):
