@@ -10,9 +10,9 @@ import skdnn
 
 ROOT = Path(skdnn.__file__).parent
 LEVELS = {
-    "tables": -2,
+    "tables": -3,
+    "activations": -2,
     "kernels": -1,
-    "activations": 0,
     "initializers": 0,
     "losses": 0,
     "schedules": 0,
@@ -22,7 +22,8 @@ LEVELS = {
     "batches": 1,
     "stopping": 1,
     "network": 2,
-    "training": 3,
+    "threads": 3,
+    "training": 4,
 }
 PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
 

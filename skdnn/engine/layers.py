@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine import kernels
-from skdnn.engine.activations import Activation
+from skdnn.engine.activations import Activation, Identity
 from skdnn.engine.initializers import Initializer
 from skdnn.engine.parameters import Slot
 from skdnn.engine.tables import Array
@@ -67,14 +67,16 @@ def buffer() -> Any:
 
 @dataclass
 class Dense:
-    """S = X W + b.
+    """Y = σ(S), S = X W + b.
 
     Parameters
     ----------
     n_in, n_out : int
-        Columns of X and of S.
+        Columns of X and of Y.
     init : Initializer
         Draws W; b starts at 0.
+    activation : Activation, default=Identity()
+        σ.
 
     Notes
     -----
@@ -84,19 +86,26 @@ class Dense:
     n_in: int
     n_out: int
     init: Initializer
+    activation: Activation = Identity()
     W: Array = buffer()
     b: Array = buffer()
     dW: Array = buffer()
     db: Array = buffer()
     X: Any = buffer()
     S: Array = buffer()
+    Y: Array = buffer()
+    D: Array = buffer()
     dX: Array | None = buffer()
-    ones: Array = buffer()
     propagate: bool = buffer()
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "offsets")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether Y takes the place of S; an activation of the user's own may not say."""
+        return getattr(self.activation, "from_output", False)
 
     def bind(self, values: list) -> None:
         self.W, self.b = values
@@ -110,40 +119,48 @@ class Dense:
         self.propagate = propagate
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
-        self.ones = np.ones(m, dtype)
-        self.S = np.empty((m, self.n_out), dtype)
+        self.Y = np.empty((m, self.n_out), dtype)
+        self.S = self.Y if self.in_place else np.empty_like(self.Y)
+        self.D = np.empty_like(self.Y)
         self.dX = np.empty((m, self.n_in), dtype) if self.propagate else None
 
-    def infer(self, X: Any) -> Any:
-        S = X @ self.W
-        S += self.b
-        return S
+    def infer(self, X: Any) -> Array:
+        Y = np.empty((X.shape[0], self.n_out), self.W.dtype)
+        S = Y if self.in_place else np.empty_like(Y)
+        self._forward(X, S, Y)
+        return Y
 
-    def forward(self, X: Any) -> Any:
+    def forward(self, X: Any) -> Array:
         self.X = X
-        if sparse.issparse(X):
-            np.add(X @ self.W, self.b, out=self.S)
-        else:
-            kernels.dense_forward(X, self.W, self.b, self.S)
-        return self.S
+        self._forward(X, self.S, self.Y)
+        return self.Y
 
-    def backward(self, dS: Array) -> Array | None:
-        if sparse.issparse(self.X):
-            self.dW[:] = self.X.T @ dS
-            np.dot(self.ones, dS, out=self.db)
+    def _forward(self, X: Any, S: Array, Y: Array) -> None:
+        if sparse.issparse(X):
+            np.add(X @ self.W, self.b, out=S)
+            self.activation.forward(S, Y)
         else:
-            kernels.dense_backward(self.X, self.W, dS, self.ones, self.dW, self.db, self.dX)
+            kernels.dense_forward(X, self.W, self.b, self.activation, S, Y)
+
+    def backward(self, dY: Array) -> Array | None:
+        X, W, activation, S, Y, D = self.X, self.W, self.activation, self.S, self.Y, self.D
+        if sparse.issparse(X):
+            dS = kernels.activation_backward(activation, S, Y, dY, D)
+            self.dW[:] = X.T @ dS
+            dS.sum(axis=0, out=self.db)
+        else:
+            kernels.dense_backward(X, W, activation, S, Y, dY, D, self.dW, self.db, self.dX)
         return self.dX
 
 
 @dataclass
 class Activate:
-    """X = σ(S), elementwise; dS = dX ⊙ σ'(S).
+    """Y = σ(S), elementwise; dS = dY ⊙ σ'(S).  A Dense layer has an activation of its own.
 
     Parameters
     ----------
     n_out : int
-        Columns of S and of X.
+        Columns of S and of Y.
     activation : Activation
         σ.
     """
@@ -151,34 +168,33 @@ class Activate:
     n_out: int
     activation: Activation
     S: Array = buffer()
-    X: Array = buffer()
+    Y: Array = buffer()
     D: Array = buffer()
     slots: ClassVar[tuple[Slot, ...]] = ()
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
-        self.X = np.empty((m, self.n_out), dtype)
-        self.D = np.empty_like(self.X)
+        self.Y = np.empty((m, self.n_out), dtype)
+        self.D = np.empty_like(self.Y)
 
     def infer(self, S: Array) -> Array:
-        X = np.empty_like(S)
-        self.activation.forward(S, X)
-        return X
+        Y = np.empty_like(S)
+        self.activation.forward(S, Y)
+        return Y
 
     def forward(self, S: Array) -> Array:
         self.S = S
-        self.activation.forward(S, self.X)
-        return self.X
+        self.activation.forward(S, self.Y)
+        return self.Y
 
-    def backward(self, dX: Array) -> Array:
-        self.activation.derivative(self.S, self.X, self.D)
-        dX *= self.D
-        return dX
+    def backward(self, dY: Array) -> Array:
+        return kernels.activation_backward(self.activation, self.S, self.Y, dY, self.D)
 
 
 @dataclass
 class BatchNorm:
     """Y = γ Ŝ + β, Ŝ = (S - μ) / √(var + ε), μ and var of the batch (Ioffe and Szegedy, 2015).
 
+    A batch of one row has no variance: Ŝ is 0, and the running statistics stay as they were.
     At prediction μ and var are the running statistics,
     ``running = (1 - momentum) running + momentum batch``, with the unbiased variance.
 
@@ -204,7 +220,6 @@ class BatchNorm:
     batch_mean: Array = buffer()
     batch_var: Array = buffer()
     sigma: Array = buffer()
-    ones: Array = buffer()
     S_hat: Array = buffer()
     Y: Array = buffer()
     dS: Array = buffer()
@@ -226,7 +241,6 @@ class BatchNorm:
         self.dgamma, self.dbeta, _, _ = gradients
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
-        self.ones = np.ones(m, dtype)
         self.S_hat = np.empty((m, self.n_out), dtype)
         self.Y, self.dS = np.empty_like(self.S_hat), np.empty_like(self.S_hat)
         self.batch_mean, self.batch_var = np.empty_like(self.gamma), np.empty_like(self.gamma)
@@ -240,7 +254,7 @@ class BatchNorm:
 
     def forward(self, S: Array) -> Array:
         kernels.batch_norm_forward(
-            S, self.gamma, self.beta, self.epsilon, self.ones,
+            S, self.gamma, self.beta, self.epsilon,
             self.batch_mean, self.batch_var, self.sigma, self.S_hat, self.Y,
         )  # fmt: skip
         m = len(S)
@@ -251,7 +265,7 @@ class BatchNorm:
 
     def backward(self, dY: Array) -> Array:
         kernels.batch_norm_backward(
-            dY, self.S_hat, self.sigma, self.gamma, self.ones, self.dgamma, self.dbeta, self.dS
+            dY, self.S_hat, self.sigma, self.gamma, self.dgamma, self.dbeta, self.dS
         )
         return self.dS
 
@@ -273,9 +287,14 @@ class Dropout:
     n_out: int
     rate: float
     rng: np.random.Generator = buffer()
+    drawn: Array = buffer()
+    given: Array | None = buffer()
     mask: Array = buffer()
     Y: Array = buffer()
     slots: ClassVar[tuple[Slot, ...]] = ()
+
+    def __post_init__(self) -> None:
+        self.drawn, self.given = np.empty(0, np.float32), None
 
     @property
     def keep(self) -> int:
@@ -284,8 +303,14 @@ class Dropout:
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.mask = np.empty((m, self.n_out), dtype)
-        self.Y = np.empty_like(self.mask)
+        self.Y = np.empty((0, self.n_out), dtype)  # sparse input will need none
+
+    def draw(self, m: int, dtype: Any, rng: np.random.Generator) -> Array:
+        """Return a new mask for m rows."""
+        if len(self.drawn) != m:
+            self.drawn = np.empty((m, self.n_out), dtype)
+        kernels.dropout_mask(rng, self.keep, self.drawn)
+        return self.drawn
 
     def infer(self, X: Any) -> Any:
         return X
@@ -295,7 +320,10 @@ class Dropout:
             mask = np.empty_like(X.data)
             kernels.dropout_mask(self.rng, self.keep, mask)
             return sparse.csr_array((X.data * mask, X.indices, X.indptr), shape=X.shape)
-        kernels.dropout_mask(self.rng, self.keep, self.mask)
+        if len(self.Y) != len(X):
+            self.Y = np.empty((len(X), self.n_out), X.dtype)
+        self.mask = self.draw(len(X), X.dtype, self.rng) if self.given is None else self.given
+        self.given = None
         np.multiply(X, self.mask, out=self.Y)
         return self.Y
 

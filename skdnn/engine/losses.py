@@ -3,9 +3,9 @@
 Conventions
 -----------
 A network ends in raw scores S of shape (m, k); a loss owns the output activation (the
-inverse link) that turns them into predictions.  ``pointwise(S, Y, dS)`` returns ℓᵢ of every
-row, shape (m,), or of every entry, shape (m, k) to be summed over k, and writes
-∂ℓᵢ/∂S into ``dS``.  `value_and_gradient` takes the weighted mean over the rows.
+inverse link) that turns them into predictions.  ``value_and_gradient(S, Y, weight, dS)``
+returns L = Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ, the weighted mean over the rows of what the docstring of each loss
+calls ℓ, and writes ∂L/∂S into ``dS``; a weight of None is all ones.
 
 Targets ``Y`` are numbers of shape (m, k), or labels 0 … K-1 of shape (m,) where the outputs
 of a row compete (softmax).  Everything is computed by log-sum-exp, nothing by clipping
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 from skdnn.engine import kernels
+from skdnn.engine.kernels import mean_over_rows
 from skdnn.engine.tables import Array
 
 
@@ -36,29 +37,8 @@ class Loss(Protocol):
     def predict(self, S: Array) -> Array:
         """Return the prediction that belongs to the raw scores, in a new array or S itself."""
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
-        """Return ℓ, row by row or entry by entry, and write ∂ℓ/∂S into dS."""
-
-
-def value_and_gradient(loss: Loss, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
-    """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ and write its derivative with respect to S into dS.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> S, Y, dS = np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]), np.empty((2, 1))
-    >>> value_and_gradient(SquaredError(), S, Y, None, dS)
-    0.25
-    >>> dS.ravel()
-    array([0.5, 0. ])
-    """
-    each = loss.pointwise(S, Y, dS)
-    if weight is None:
-        dS *= 1.0 / len(S)
-        return float(each.sum(dtype=np.float64)) / len(S)
-    share = weight / float(weight.sum(dtype=np.float64))
-    dS *= share[:, None]
-    return float(np.dot(share, each if each.ndim == 1 else each.sum(axis=1)))
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        """Return the weighted mean of ℓ over the rows and write its derivative into dS."""
 
 
 # Regression ---------------------------------------------------------------------------------
@@ -73,9 +53,9 @@ class SquaredError:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         np.subtract(S, Y, out=dS)
-        return 0.5 * dS * dS
+        return mean_over_rows(0.5 * dS * dS, weight, dS)
 
 
 @dataclass(frozen=True)
@@ -87,10 +67,10 @@ class AbsoluteError:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         R = S - Y
         np.sign(R, out=dS)
-        return np.abs(R, out=R)
+        return mean_over_rows(np.abs(R, out=R), weight, dS)
 
 
 @dataclass(frozen=True)
@@ -109,10 +89,10 @@ class Huber:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         R = S - Y
         np.clip(R, -self.delta, self.delta, out=dS)
-        return dS * (R - 0.5 * dS)  # both pieces in one: dS is r, or ±δ
+        return mean_over_rows(dS * (R - 0.5 * dS), weight, dS)  # both pieces in one: dS is r, or ±δ
 
 
 @dataclass(frozen=True)
@@ -133,11 +113,11 @@ class Quantile:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         R = S - Y
         np.copyto(dS, np.where(R > 0, 1.0 - self.q, np.where(R < 0, -self.q, 0.0)))
         R *= dS
-        return R
+        return mean_over_rows(R, weight, dS)
 
 
 @dataclass(frozen=True)
@@ -149,11 +129,11 @@ class Poisson:
     def predict(self, S: Array) -> Array:
         return np.exp(S)
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         np.exp(S, out=dS)
         each = dS - Y * S + (xlogy(Y, Y) - Y)
         dS -= Y
-        return each
+        return mean_over_rows(each, weight, dS)
 
 
 @dataclass(frozen=True)
@@ -165,10 +145,10 @@ class Gamma:
     def predict(self, S: Array) -> Array:
         return np.exp(S)
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         ratio = Y * np.exp(-S)
         np.subtract(1.0, ratio, out=dS)
-        return ratio + S - np.log(Y) - 1.0
+        return mean_over_rows(ratio + S - np.log(Y) - 1.0, weight, dS)
 
 
 # Classification: two classes, or many yes-or-no labels ----------------------------------------
@@ -190,8 +170,8 @@ class LogisticCrossEntropy:
     def predict(self, S: Array) -> Array:
         return expit(S)
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
-        return kernels.logistic_cross_entropy(S, Y, self.smoothing, dS)
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        return kernels.logistic_cross_entropy(S, Y, weight, self.smoothing, dS)
 
 
 @dataclass(frozen=True)
@@ -207,11 +187,11 @@ class LogisticSquaredError:
     def predict(self, S: Array) -> Array:
         return expit(S)
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         P = expit(S)
         R = P - ((1.0 - self.smoothing) * Y + 0.5 * self.smoothing)
         np.multiply(2.0 * R, P * (1.0 - P), out=dS)
-        return R * R
+        return mean_over_rows(R * R, weight, dS)
 
 
 @dataclass(frozen=True)
@@ -228,11 +208,11 @@ class Hinge:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         T = 2.0 * Y - 1.0
         short = self.margin - T * S
         np.copyto(dS, np.where(short >= 0, -T, 0.0))
-        return np.maximum(short, 0.0, out=short)
+        return mean_over_rows(np.maximum(short, 0.0, out=short), weight, dS)
 
 
 # Classification: one of K classes ---------------------------------------------------------------
@@ -250,8 +230,8 @@ class SoftmaxCrossEntropy:
         kernels.softmax(S, P)
         return P
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
-        return kernels.softmax_cross_entropy(S, Y, self.smoothing, dS)
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        return kernels.softmax_cross_entropy(S, Y, weight, self.smoothing, dS)
 
 
 @dataclass(frozen=True)
@@ -266,12 +246,12 @@ class SoftmaxSquaredError:
         kernels.softmax(S, P)
         return P
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         P = self.predict(S)
         R = P - self.smoothing / S.shape[1]
         R[np.arange(len(S)), Y] -= 1.0 - self.smoothing
         np.multiply(P, R - np.einsum("ik,ik->i", R, P)[:, None], out=dS)
-        return 0.5 * np.einsum("ik,ik->i", R, R)
+        return mean_over_rows(0.5 * R * R, weight, dS)
 
 
 @dataclass(frozen=True)
@@ -284,7 +264,7 @@ class MulticlassHinge:
     def predict(self, S: Array) -> Array:
         return S
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
         rows = np.arange(len(S))
         np.copyto(dS, S)
         dS[rows, Y] = -np.inf
@@ -294,7 +274,7 @@ class MulticlassHinge:
         wrong = (short >= 0).astype(S.dtype)
         dS[rows, rival] = wrong
         dS[rows, Y] = -wrong
-        return np.maximum(short, 0.0)
+        return mean_over_rows(np.maximum(short, 0.0), weight, dS)
 
 
 # Several questions at once ------------------------------------------------------------------------
@@ -326,6 +306,8 @@ class PerOutput:
     def predict(self, S: Array) -> Array:
         return np.hstack([self.loss.predict(part) for part in self.split(S)])
 
-    def pointwise(self, S: Array, Y: Array, dS: Array) -> Array:
-        parts = zip(self.split(S), Y.T, self.split(dS), strict=True)
-        return np.sum([self.loss.pointwise(S_j, y_j, dS_j) for S_j, y_j, dS_j in parts], axis=0)
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        value = 0.0
+        for S_j, y_j, dS_j in zip(self.split(S), Y.T, self.split(dS), strict=True):
+            value += self.loss.value_and_gradient(S_j, y_j, weight, dS_j)
+        return value

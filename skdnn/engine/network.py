@@ -1,17 +1,20 @@
 """A network: a chain of layers over one parameter vector."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
+from skdnn.engine import kernels
 from skdnn.engine.layers import Layer
-from skdnn.engine.losses import Loss, value_and_gradient
+from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
 from skdnn.engine.tables import Array
 
-CHUNK = 2**20  # numbers in the widest array of a chunk at prediction
+CHUNK = 2**17  # numbers in the widest array of a chunk at prediction
 
 
 class Network:
@@ -52,6 +55,11 @@ class Network:
     def __init__(self, layers: Sequence[Layer], dtype: Any):
         self.layers = list(layers)
         self.parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
+        self._begin_life()
+
+    def _begin_life(self) -> None:
+        self.rng: Any = None  # a generator, in training
+        self._m = -1  # rows of the buffers
         self._bind()
 
     def _bind(self) -> None:
@@ -78,25 +86,30 @@ class Network:
             X = layer.infer(X)
         return X
 
-    def infer_in_chunks(self, X: Any) -> Array:
+    @property
+    def n_scores(self) -> int:
+        """Columns of the raw scores."""
+        return self.parameters.slots[-1].shape[-1]
+
+    def infer_in_chunks(self, X: Any, S: Array | None = None) -> Array:
         """Return the raw scores of all rows of X, of any dtype, some rows at a time.
 
         Only a chunk is ever converted to the network's dtype, and the memory needed besides
-        the result depends on the widest layer alone.
+        the result, ``S`` if it is given, depends on the widest layer alone.
 
         Raises
         ------
         FloatingPointError
             If X has a value beyond that dtype.
         """
-        widest = max(max(slot.shape) for slot in self.parameters.slots)
-        chunk = max(CHUNK // widest, 1)
-        if X.shape[0] <= chunk:
+        widest = max(slot.shape[-1] for slot in self.parameters.slots)
+        if not sparse.issparse(X):
+            widest = max(widest, X.shape[1])
+        n, chunk = X.shape[0], max(CHUNK // widest, 1)
+        if S is None and n <= chunk:
             return self.infer(self._cast(X))
-        first = self.infer(self._cast(X[:chunk]))
-        S = np.empty((X.shape[0], first.shape[1]), self.dtype)
-        S[:chunk] = first
-        for start in range(chunk, X.shape[0], chunk):
+        S = np.empty((n, self.n_scores), self.dtype) if S is None else S
+        for start in range(0, n, chunk):
             rows = slice(start, start + chunk)
             S[rows] = self.infer(self._cast(X[rows]))
         return S
@@ -112,7 +125,6 @@ class Network:
         self.gradient = np.zeros_like(self.parameters.theta)
         self._m = -1
         self._dS = np.empty(0)
-        self._work = np.empty_like(self.parameters.weights)
         for i, (layer, views) in enumerate(self._shares(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 
@@ -161,39 +173,59 @@ class Network:
         float
             L(θ).
         """
+        value = self.share_of_gradient(X, Y, weight, loss)
+        total = len(Y) if weight is None else float(weight.sum(dtype=np.float64))
+        return value + self.penalty(alpha / total)
+
+    def share_of_gradient(
+        self, X: Any, Y: Array, weight: Array | None, loss: Loss, share: float = 1.0
+    ) -> float:
+        """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient."""
         S = self.forward(X)
         if self._dS.shape != S.shape:
             self._dS = np.empty_like(S)
-        value = value_and_gradient(loss, S, Y, weight, self._dS)
+        value = loss.value_and_gradient(S, Y, weight, self._dS)
+        if share != 1.0:
+            self._dS *= share
         self.backward(self._dS)
-        if alpha:
-            share = alpha / (len(S) if weight is None else float(weight.sum(dtype=np.float64)))
-            W, dW = self.parameters.weights, self.gradient[: self.parameters.weights.size]
-            value += 0.5 * share * float(np.dot(W, W))
-            np.multiply(W, share, out=self._work)
-            dW += self._work
-        return value
+        return share * value
+
+    def penalty(self, decay: float) -> float:
+        """Return ½ decay ‖W‖² and add its gradient."""
+        if not decay:
+            return 0.0
+        W = self.parameters.weights
+        return kernels.l2_penalty(W, decay, self.gradient[: W.size])
+
+    def release(self) -> None:
+        """Let go of the buffers, and with them of the last batch."""
+        self.layers = [layer(**spec) for layer, spec in self._specifications()]
+        self._bind()
+        if self.rng is not None:
+            self.prepare_training(self.rng)
 
     def copy(self) -> "Network":
         """Return an independent network with the same numbers."""
-        return _rebuild(
-            [_specification(layer) for layer in self.layers], self.parameters, copy=True
-        )
+        return _rebuild(self._specifications(), copy.deepcopy(self.parameters))
+
+    def sharing(self) -> "Network":
+        """Return another network on the same numbers, with buffers of its own."""
+        return _rebuild(self._specifications(), self.parameters)
 
     def __reduce__(self) -> tuple:
-        return _rebuild, ([_specification(layer) for layer in self.layers], self.parameters)
+        return _rebuild, (self._specifications(), self.parameters)
+
+    def _specifications(self) -> list[tuple[type, dict]]:
+        """Return the class and the fields that make each layer, without views and buffers."""
+        return [
+            (type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init})  # type: ignore[arg-type]
+            for layer in self.layers
+        ]
 
 
-def _specification(layer: Layer) -> tuple[type, dict]:
-    """Return the class and the fields that make a layer, without its views and buffers."""
-    return type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init}  # type: ignore[arg-type]
-
-
-def _rebuild(specifications: list, parameters: ParameterVector, copy: bool = False) -> Network:
-    network = Network([layer(**spec) for layer, spec in specifications], parameters.values.dtype)
-    if copy:
-        network.parameters.values[:] = parameters.values
-    else:
-        network.parameters = parameters
-        network._bind()
+def _rebuild(specifications: list, parameters: ParameterVector) -> Network:
+    network = Network.__new__(Network)
+    network.layers = [layer(**spec) for layer, spec in specifications]
+    network.parameters = parameters
+    network._begin_life()
     return network

@@ -90,8 +90,7 @@ class SGD:
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         if self.momentum:
-            (v,) = state.moments
-            kernels.sgd_step(theta, g, lr, self.momentum, self.nesterov, v, state.work)
+            kernels.sgd_step(theta, g, lr, self.momentum, self.nesterov, *state.moments, state.work)
         else:
             np.multiply(g, lr, out=state.work)
             theta -= state.work
@@ -118,17 +117,17 @@ class Adam:
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
-        m, v = state.moments
         kernels.adam_step(
-            theta, g, lr, self.beta_1, self.beta_2, self.epsilon, state.t, m, v, state.work
+            theta,
+            g,
+            lr,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state.t,
+            *state.moments,
+            state.work,
         )
-
-
-def _decay(average: Array, rate: float, value: Array, work: Array) -> None:
-    """average = rate · average + (1 - rate) · value."""
-    average *= rate
-    np.multiply(value, 1.0 - rate, out=work)
-    average += work
 
 
 @dataclass(frozen=True)
@@ -144,20 +143,17 @@ class AMSGrad:
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
-        m, v, v_max = state.moments
-        work = state.work
-        _decay(m, self.beta_1, g, work)
-        np.multiply(g, g, out=work)
-        v *= self.beta_2
-        work *= 1.0 - self.beta_2
-        v += work
-        np.maximum(v_max, v, out=v_max)
-        np.divide(v_max, 1.0 - self.beta_2**state.t, out=work)
-        np.sqrt(work, out=work)
-        work += self.epsilon
-        np.divide(m, work, out=work)
-        work *= lr / (1.0 - self.beta_1**state.t)
-        theta -= work
+        kernels.amsgrad_step(
+            theta,
+            g,
+            lr,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state.t,
+            *state.moments,
+            state.work,
+        )
 
 
 @dataclass(frozen=True)
@@ -173,16 +169,17 @@ class Adamax:
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
-        m, u = state.moments
-        work = state.work
-        _decay(m, self.beta_1, g, work)
-        np.abs(g, out=work)
-        work += self.epsilon
-        u *= self.beta_2
-        np.maximum(u, work, out=u)
-        np.divide(m, u, out=work)
-        work *= lr / (1.0 - self.beta_1**state.t)
-        theta -= work
+        kernels.adamax_step(
+            theta,
+            g,
+            lr,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state.t,
+            *state.moments,
+            state.work,
+        )
 
 
 @dataclass(frozen=True)
@@ -205,23 +202,22 @@ class Nadam:
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
         state.t += 1
-        m, v = state.moments
-        work = state.work
         mu, mu_next = self._mu(state.t), self._mu(state.t + 1)
         product = state.scalars["mu_product"] = state.scalars["mu_product"] * mu
-        _decay(m, self.beta_1, g, work)
-        v *= self.beta_2
-        np.multiply(g, g, out=work)
-        work *= 1.0 - self.beta_2
-        v += work
-        np.divide(v, 1.0 - self.beta_2**state.t, out=work)
-        np.sqrt(work, out=work)
-        work += self.epsilon
-        look_ahead = m * (mu_next / (1.0 - product * mu_next))
-        look_ahead += g * ((1.0 - mu) / (1.0 - product))
-        look_ahead /= work
-        look_ahead *= lr
-        theta -= look_ahead
+        a, b = mu_next / (1.0 - product * mu_next), (1.0 - mu) / (1.0 - product)
+        kernels.nadam_step(
+            theta,
+            g,
+            lr,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state.t,
+            a,
+            b,
+            *state.moments,
+            state.work,
+        )
 
 
 @dataclass(frozen=True)
@@ -234,15 +230,7 @@ class AdaGrad:
         return State(theta, 1)
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
-        (v,) = state.moments
-        work = state.work
-        np.multiply(g, g, out=work)
-        v += work
-        np.sqrt(v, out=work)
-        work += self.epsilon
-        np.divide(g, work, out=work)
-        work *= lr
-        theta -= work
+        kernels.adagrad_step(theta, g, lr, self.epsilon, *state.moments, state.work)
 
 
 @dataclass(frozen=True)
@@ -256,17 +244,7 @@ class RMSprop:
         return State(theta, 1)
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
-        (v,) = state.moments
-        work = state.work
-        v *= self.rho
-        np.multiply(g, g, out=work)
-        work *= 1.0 - self.rho
-        v += work
-        np.sqrt(v, out=work)
-        work += self.epsilon
-        np.divide(g, work, out=work)
-        work *= lr
-        theta -= work
+        kernels.rmsprop_step(theta, g, lr, self.rho, self.epsilon, *state.moments, state.work)
 
 
 @dataclass(frozen=True)
@@ -283,20 +261,7 @@ class Adadelta:
         return State(theta, 2)
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
-        v, d = state.moments
-        work = state.work
-        v *= self.rho
-        np.multiply(g, g, out=work)
-        work *= 1.0 - self.rho
-        v += work
-        np.add(d, self.epsilon, out=work)
-        work /= v + self.epsilon
-        np.sqrt(work, out=work)
-        work *= g  # work is δ
-        d *= self.rho
-        d += (1.0 - self.rho) * work * work
-        work *= lr
-        theta -= work
+        kernels.adadelta_step(theta, g, lr, self.rho, self.epsilon, *state.moments, state.work)
 
 
 OPTIMIZERS: dict[str, type] = {

@@ -14,12 +14,13 @@ from scipy.optimize import minimize
 
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense
-from skdnn.engine.losses import Loss, value_and_gradient
+from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.tables import Array
+from skdnn.engine.threads import DataParallel, one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Descent:
         Longest gradient; a longer one is scaled back (Pascanu, Mikolov and Bengio, 2013).
     max_norm : float or None
         Largest norm of the weights into a unit (Srivastava et al., 2014).
+    shuffle : bool
+        Whether every epoch draws a new order of the rows.
     """
 
     optimizer: Optimizer
@@ -55,6 +58,7 @@ class Descent:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     max_norm: float | None = None
+    shuffle: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ class Training:
         What is made small.
     descent : Descent
         How.
-    shuffling : Generator or None
-        Where the order of the rows is drawn from; None keeps it.
+    shuffling : Generator
+        Where the order of the rows is drawn from.
     dropping : Generator
         Where dropout is drawn from.
     state : State
@@ -103,9 +107,10 @@ class Training:
     network: Network
     loss: Loss
     descent: Descent
-    shuffling: np.random.Generator | None
+    shuffling: np.random.Generator
     dropping: np.random.Generator
     state: State = field(init=False)
+    workers: DataParallel | None = field(init=False, default=None, repr=False)
     n_epochs: int = 0
     n_samples: int = 0
     slowdown: float = 1.0
@@ -118,15 +123,36 @@ class Training:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)
 
+    @property
+    def evaluator(self) -> Network | DataParallel:
+        """What evaluates the objective: the network, or several threads with one each."""
+        return self.workers or self.network
+
+    def share_out(self, batches: Batches, n_threads: int) -> None:
+        """Share the rows of every batch out over threads, if that is worth it."""
+        if n_threads > 1 and DataParallel.suits(self.network, batches.X, batches.batch_size):
+            self.workers = DataParallel(self.network, n_threads)
+
+    def release(self) -> None:
+        """Let go of the threads and of the buffers."""
+        if self.workers is not None:
+            self.workers.close()
+            self.workers = None
+        self.network.release()
+
     def reset_optimizer(self) -> None:
         """Forget what the optimizer has accumulated."""
         self.state = self.descent.optimizer.init(self.network.parameters.theta)
 
     def replace_network(self, network: Network) -> None:
         """Go on with another network whose parameters are cut in the same way."""
-        if network is not self.network:
-            self.network = network
-            network.prepare_training(self.dropping)
+        if network is self.network:
+            return
+        same_dtype = network.dtype == self.network.dtype
+        self.network = network
+        network.prepare_training(self.dropping)
+        if not same_dtype:
+            self.reset_optimizer()
 
     def change(self, loss: Loss, descent: Descent) -> None:
         """Go on with another loss or descent; another kind of optimizer starts afresh."""
@@ -152,8 +178,9 @@ class Training:
         """Take one step for every batch; end early where the loss is not finite."""
         start = time.perf_counter()
         total, total_weight, lr, n_batches = 0.0, 0.0, self.learning_rate(), len(batches)
+        shuffling = self.shuffling if self.descent.shuffle else None
         with np.errstate(all="ignore"):  # a diverging loss is reported once, by the caller
-            for i, (X, Y, weight) in enumerate(batches.epoch(self.shuffling)):
+            for i, (X, Y, weight) in enumerate(batches.epoch(shuffling)):
                 lr = self.learning_rate(i / n_batches)
                 value = self.step(X, Y, weight, lr)
                 batch_weight = X.shape[0] if weight is None else float(weight.sum(dtype=float))
@@ -161,9 +188,8 @@ class Training:
                 total_weight += batch_weight
                 if not math.isfinite(value):
                     break
-            else:
-                if not np.isfinite(self.network.parameters.values).all():
-                    total = math.nan
+        if not np.isfinite(self.network.parameters.values).all():
+            total = math.nan
         self.count_epoch(batches.n)
         return Epoch(total / total_weight, lr, time.perf_counter() - start)
 
@@ -173,7 +199,7 @@ class Training:
         with np.errstate(all="ignore"):
             for X, Y, weight in batches.epoch():
                 S = self.network.infer(X)
-                value = value_and_gradient(self.loss, S, Y, weight, np.empty_like(S))
+                value = self.loss.value_and_gradient(S, Y, weight, np.empty_like(S))
                 total += value * (X.shape[0] if weight is None else float(weight.sum()))
         return total / batches.weight_sum()
 
@@ -185,7 +211,7 @@ class Training:
     def step(self, X: Any, Y: Array, weight: Array | None, lr: float) -> float:
         """Move the parameters once and return the objective before the move."""
         descent, parameters, g = self.descent, self.network.parameters, self.network.gradient
-        value = self.network.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
+        value = self.evaluator.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
         if descent.clip_norm is not None:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > descent.clip_norm:
@@ -206,7 +232,7 @@ def limit_unit_norms(network: Network, max_norm: float) -> None:
     for layer in network.layers:
         if isinstance(layer, Dense):
             norms = np.sqrt(np.einsum("ij,ij->j", layer.W, layer.W))
-            layer.W *= np.minimum(1.0, max_norm / np.maximum(norms, max_norm))
+            layer.W *= max_norm / np.maximum(norms, max_norm)
 
 
 class Watch(Protocol):
@@ -224,14 +250,18 @@ def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -
 
     An interrupt by the user ends the training; what has been learned stays.
     """
-    try:
-        for _ in range(n_epochs):
-            watch.begin()
-            outcome = watch.end(training.run_epoch(batches))
-            if outcome is not None:
-                return outcome
-    except KeyboardInterrupt:
-        return Outcome.INTERRUPTED
+    with one_blas_thread() as n_threads:
+        try:
+            training.share_out(batches, n_threads)
+            for _ in range(n_epochs):
+                watch.begin()
+                outcome = watch.end(training.run_epoch(batches))
+                if outcome is not None:
+                    return outcome
+        except KeyboardInterrupt:
+            return Outcome.INTERRUPTED
+        finally:
+            training.release()
     return Outcome.MAX_EPOCHS
 
 
@@ -260,58 +290,69 @@ def descend_lbfgs(
     message : str
         What the optimizer says.
     """
-    theta = training.network.parameters.theta
-    objective = FullObjective(training.network, training.loss, batches, training.descent.alpha)
-    accepted, stopped, start = theta.copy(), [], time.perf_counter()
+    parameters = training.network.parameters
+    objective = FullObjective(training, batches)
+    iterations = Iterations(training, batches, watch)
+    try:
+        with np.errstate(all="ignore"), one_blas_thread() as n_threads:
+            training.share_out(batches, n_threads)
+            result = minimize(
+                objective, parameters.theta.copy(), method="L-BFGS-B", jac=True,
+                callback=iterations, options=options,
+            )  # fmt: skip
+        if result.nit == 0:  # nothing to improve, or nothing finite to start from
+            iterations.record(result.x, float(result.fun))
+        ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
+        outcome, message = iterations.outcome or ended, str(result.message)
+    except KeyboardInterrupt:
+        outcome, message = Outcome.INTERRUPTED, "interrupted by the user"
+    parameters.theta[:] = iterations.accepted
+    if parameters.values.size > parameters.theta.size:  # batch norm's statistics at this point
+        objective(iterations.accepted)
+    training.release()
+    return outcome, message
 
-    def after_iteration(intermediate_result: Any) -> None:
-        nonlocal start
-        accepted[:] = theta[:] = intermediate_result.x
-        training.count_epoch(batches.n)
-        watch.begin()
-        loss, now = float(intermediate_result.fun), time.perf_counter()
-        outcome = watch.end(Epoch(loss, 1.0, now - start))
-        start = time.perf_counter()
-        if outcome is not None:
-            stopped.append(outcome)
+
+class Iterations:
+    """The iterations of L-BFGS, told to a watch as epochs; scipy calls it after each."""
+
+    def __init__(self, training: Training, batches: Batches, watch: Watch):
+        self.training, self.batches, self.watch = training, batches, watch
+        self.accepted = training.network.parameters.theta.copy()
+        self.outcome: Outcome | None = None
+        self.start = time.perf_counter()
+
+    def __call__(self, intermediate_result: Any) -> None:
+        self.record(intermediate_result.x, float(intermediate_result.fun))
+        if self.outcome is not None:
             raise StopIteration
 
-    try:
-        with np.errstate(all="ignore"):
-            result = minimize(
-                objective, theta.copy(), method="L-BFGS-B", jac=True, options=options,
-                callback=after_iteration,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        theta[:] = accepted
-        return Outcome.INTERRUPTED, "interrupted by the user"
-    theta[:] = accepted if stopped else result.x
-    if result.nit == 0:  # nothing to improve, or nothing finite to start from
-        training.count_epoch(batches.n)
-        watch.begin()
-        outcome = watch.end(Epoch(float(result.fun), 1.0, time.perf_counter() - start))
-        if outcome is not None:
-            return outcome, str(result.message)
-    ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
-    return (stopped[0] if stopped else ended), str(result.message)
+    def record(self, x: Array, loss: float) -> None:
+        """Take x as the end of an epoch."""
+        self.accepted[:] = self.training.network.parameters.theta[:] = x
+        self.training.count_epoch(self.batches.n)
+        self.watch.begin()
+        self.outcome = self.watch.end(Epoch(loss, 1.0, time.perf_counter() - self.start))
+        self.start = time.perf_counter()
 
 
 class FullObjective:
     """θ → (L, ∂L/∂θ) over all rows, a batch at a time."""
 
-    def __init__(self, network: Network, loss: Loss, batches: Batches, alpha: float):
-        self.network, self.loss, self.batches, self.alpha = network, loss, batches, alpha
+    def __init__(self, training: Training, batches: Batches):
+        self.training, self.batches = training, batches
         self.weight_sum = batches.weight_sum()
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
-        parameters = self.network.parameters
+        network, loss = self.training.network, self.training.loss
+        parameters = network.parameters
         parameters.theta[:] = theta
         value, gradient = 0.0, np.zeros_like(theta)
         for X, Y, weight in self.batches.epoch():
             share = (X.shape[0] if weight is None else float(weight.sum())) / self.weight_sum
-            value += share * self.network.loss_and_gradient(X, Y, weight, self.loss)
-            gradient += share * self.network.gradient
-        W, decay = parameters.weights, self.alpha / self.weight_sum
+            value += share * self.training.evaluator.loss_and_gradient(X, Y, weight, loss)
+            gradient += share * network.gradient
+        W, decay = parameters.weights, self.training.descent.alpha / self.weight_sum
         value += 0.5 * decay * float(np.dot(W, W))
         gradient[: W.size] += decay * W
         return value, gradient

@@ -23,6 +23,7 @@ from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
 from skdnn.engine.stopping import Outcome, blow_up
+from skdnn.engine.threads import infer
 from skdnn.engine.training import descend, descend_lbfgs
 from skdnn.estimators._sklearn import (
     HasMethods,
@@ -32,11 +33,12 @@ from skdnn.estimators._sklearn import (
     StrOptions,
     fit_context,
 )
-from skdnn.estimators.construction import check_combination, compute_dtype
+from skdnn.estimators.construction import check_combination, compute_dtype, warn_of_no_effect
 from skdnn.estimators.course import Course, begin, conclude, resume
 from skdnn.estimators.data import Sample, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 
+NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
 
 
@@ -121,7 +123,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the target that y asks for."""
 
     @abstractmethod
-    def _check_target(self, y):
+    def _check_target(self, y, incremental):
         """Refuse a y that does not fit the target of the fitted model."""
 
     @abstractmethod
@@ -170,12 +172,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             resuming = self.warm_start and hasattr(self, "_network")
             given = X_val, y_val, sample_weight_val
             held_out = None if all(part is None for part in given) else given
-            check_combination(self, held_out is not None)
+            check_combination(self)
+            warn_of_no_effect(self, held_out is not None)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            if resuming:  # so that failing leaves no trace in the fitted model
+            self._prepare_target(sample, resuming)
+            if resuming:  # a copy, so that failing leaves no trace in the fitted model
                 self._course = copy.deepcopy(vars(self).get("_course"))
-            course = self._start(sample, resuming)
-            outcome = self._train(course, sample, held_out, hooks)
+            course = self._course = resume(self) if resuming else begin(self)
+            train, validation = self._hold_out(sample, held_out, course.split_seed)
+            outcome = self._train(course, self._batches(train), validation, hooks)
             self._publish(course, outcome)
             if not self.warm_start:
                 del self._course
@@ -187,34 +192,38 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         with unchanged_on_error(self):
             resuming = hasattr(self, "_network")
+            check_combination(self)
             if not resuming:
-                check_combination(self, has_validation_data=False)
+                warn_of_no_effect(self, has_validation_data=False)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            course = self._start(sample, resuming, classes)
-            outcome = self._train(course, sample, None, NoHooks(), incremental=True)
+            self._prepare_target(sample, resuming, classes, incremental=True)
+            batches = self._batches(sample)
+            course = self._course = resume(self) if resuming else begin(self)
+            outcome = self._train(course, batches, None, NoHooks(), incremental=True)
             self._publish(course, outcome)
         return self
 
-    def _start(self, sample: Sample, resuming: bool, classes=None) -> Course:
-        """Return the course to follow: a new one, or the last one to go on with."""
+    def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False):
+        """Decide what is to be predicted, or check that y still asks for the same."""
         if resuming:
-            self._check_target(sample.used(sample.y))
-            self._course = resume(self)
+            self._check_target(sample.used(sample.y), incremental)
         else:
             self._target = self._new_target(sample, classes)
-            self._course = begin(self)
         self._weigh_classes(sample)
-        return self._course
 
-    def _train(self, course: Course, sample: Sample, held_out, hooks, incremental=False):
+    def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Validation | None]:
+        """Return the rows to train on and those to validate on, if any."""
+        if given is not None:
+            return sample, self._validation(self._check_held_out(*given))
+        if not self.early_stopping:
+            return sample, None
+        stratifies = self._target.stratifies
+        labels = self._target.encode(sample.used(sample.y)) if stratifies else None
+        train, held_out = sample.split(labels, self.validation_fraction, seed)
+        return train, self._validation(held_out)
+
+    def _train(self, course: Course, batches: Batches, validation, hooks, incremental=False):
         """Run the epochs, warn of what the user should know, and return why they ended."""
-        validation = None
-        if held_out is not None:
-            validation = self._validation(self._check_held_out(*held_out))
-        elif self.early_stopping:
-            labels = self._target.encode(sample.used(sample.y)) if self._target.stratifies else None
-            sample, rest = sample.split(labels, self.validation_fraction, course.split_seed)
-            validation = self._validation(rest)
         monitor = Monitor(
             course,
             validation,
@@ -223,20 +232,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             verbose=bool(self.verbose),
             hooks=hooks,
         )
-        hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
-        batches = self._batches(sample)
+        training = course.training
+        hooks.watch(lambda: {"_network": self._published(training.network.copy())})
         n_epochs = 1 if incremental else self.max_iter
-        course.start = course.training.network.parameters.values.copy()
+        start = training.network.parameters.values.copy()
         self.n_iter_ = 0
         if self.solver == "lbfgs":
             options = {"maxiter": n_epochs, "maxfun": self.max_fun, "gtol": self.tol}
             options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
-            outcome, message = descend_lbfgs(course.training, batches, options, monitor)
+            outcome, message = descend_lbfgs(training, batches, options, monitor)
         else:
-            outcome, message = descend(course.training, batches, n_epochs, monitor), None
+            outcome, message = descend(training, batches, n_epochs, monitor), None
         self.n_iter_ = monitor.n_iter
         if not (incremental and outcome is Outcome.MAX_EPOCHS):  # one epoch is all it wanted
-            conclude(self, course, outcome, message, batches)
+            conclude(self, course, outcome, message, batches, start)
         return outcome
 
     # Data ----------------------------------------------------------------------------
@@ -257,7 +266,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if weight is not None and not weight.all():  # a class of weight zero
             used = np.flatnonzero(weight)
             if len(used) == 0:
-                raise ValueError("Every row has weight zero under this class_weight.")
+                raise ValueError(NO_WEIGHT.format("row"))
             Y, weight, rows = Y[used], weight[used], used if rows is None else rows[used]
         if weight is not None and np.all(weight == 1):
             weight = None
@@ -286,6 +295,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _validation(self, held_out: Sample) -> Validation:
         X, y, weight = (held_out.used(A) for A in (held_out.X, held_out.y, held_out.weight))
         training_weight = self._training_weight(y, weight)
+        if training_weight is not None and not training_weight.any():
+            raise ValueError(NO_WEIGHT.format("validation row"))
         return Validation(X, self._encode(y), training_weight, self._score_function(X, y, weight))
 
     def _score_function(self, X, y, weight):
@@ -303,14 +314,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             vars(snapshot).pop("feature_names_in_", None)  # X is an array by now
             return scorer(snapshot, X, y, **weights)
 
-        if weights:  # before any work is done
-            try:
-                score(None)
-            except TypeError as error:
-                raise ValueError(
-                    f"scoring={self.scoring!r} does not take the sample weights of the validation "
-                    f"data: {error}"
-                ) from error
+        try:  # before any work is done
+            score(None)
+        except TypeError as error:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot score the validation data"
+                f"{' with their weights' if weights else ''}: {error}"
+            ) from error
         return score
 
     # The fitted model ----------------------------------------------------------------
@@ -324,9 +334,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _publish(self, course: Course, outcome: Outcome) -> None:
         """Set the fitted attributes."""
         training, history = course.training, course.history
-        network, best = training.network, course.best
-        if self._target.folds or self.early_stopping:  # training goes on from what it had
-            network = network.copy()
+        best = course.best
+        # Where training goes on from other numbers than those that predict, the latter are a copy.
+        apart = self._target.folds or self.early_stopping
+        network = training.network.copy() if apart else training.network.sharing()
         if self.early_stopping and best.values is not None:
             network.parameters.values[:] = best.values
         self._network = self._published(network)
@@ -365,20 +376,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 
     def _raw_scores(self, X):
-        """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_).
-
-        In float32 if X is, else in float64, as scikit-learn's estimators do.
+        """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_), and the dtype
+        in which the user expects numbers: float32 if X is, else float64.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         with np.errstate(over="ignore", invalid="ignore"):
             try:
-                S = self._network.infer_in_chunks(X)
+                S = infer(self._network, X)
             except FloatingPointError:
                 raise ValueError(
                     f"Input X contains infinity or a value too large for {self._network.dtype!r}."
                 ) from None
-        return S.astype(np.float32 if X.dtype == np.float32 else np.float64, copy=False)
+        return S, np.float32 if X.dtype == np.float32 else np.float64
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

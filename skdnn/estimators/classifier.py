@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
@@ -16,6 +16,7 @@ from skdnn.estimators.targets import (
     MultilabelTarget,
     MultioutputTarget,
     classification_target,
+    one_column,
     subset_accuracy,
 )
 
@@ -61,7 +62,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
         Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        t ** power_t after t samples; "adaptive": divided by 5 whenever training would have
+        (t + 1) ** power_t after t samples; "adaptive": divided by 5 whenever training would have
         stopped for lack of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %;
         "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
         down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
@@ -129,7 +130,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         (also "xavier_…"), "he_uniform", "he_normal" (also "kaiming_…"), "lecun_uniform",
         "lecun_normal", "orthogonal", "normal" (standard deviation 0.01), "zeros".
     warmup : float, default=0.0
-        Share of training over which the learning rate first rises from 0.
+        Share of training over which the learning rate first rises from 0, ahead of the schedule;
+        not for "one_cycle" and "coslog4", which have a rise of their own.
     clip_norm : float or None, default=None
         Largest norm of the gradient; a longer one is scaled back.
     max_norm : float or None, default=None
@@ -294,15 +296,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = check_array(
             y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", estimator=self
         )
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        return one_column(y)
 
     def _new_target(self, sample, classes):
         target = classification_target(sample.used(sample.y), classes)
         self.classes_ = target.classes
         return target
 
-    def _check_target(self, y):
-        if not self.warm_start or isinstance(self._target, MultilabelTarget | MultioutputTarget):
+    def _check_target(self, y, incremental):
+        if incremental or isinstance(self._target, MultilabelTarget | MultioutputTarget):
             self._target.encode(y)
             return
         check_classification_targets(y)
@@ -385,7 +387,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The most probable class, or every label whose probability exceeds one half.
         """
-        S = self._raw_scores(X)
+        S, _ = self._raw_scores(X)
         return self._target.labels(S)
 
     def decision_function(self, X):
@@ -402,8 +404,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             For two classes one score, positive for the second; a list where y has several
             columns of classes.
         """
-        S = self._raw_scores(X)
-        return self._target.decision(S)
+        S, dtype = self._raw_scores(X)
+        return self._target.decision(S.astype(dtype, copy=False))
 
     @available_if(has_probabilities)
     def predict_proba(self, X):
@@ -420,7 +422,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In float64, in the order of `classes_`; a list where y has several columns of
             classes.  With the losses "hinge" and "perceptron" there is no such method.
         """
-        S = self._raw_scores(X)
+        S, _ = self._raw_scores(X)
         return self._target.probabilities(S)
 
     @available_if(has_probabilities)

@@ -16,6 +16,8 @@ from skdnn.engine.training import Descent
 
 # Schedules that bring training to its end at max_iter: getting there is no lack of convergence.
 ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
+# Those with a rise of their own.
+RISING = ("one_cycle", "coslog4")
 
 
 def hidden_sizes(estimator) -> list[int]:
@@ -51,7 +53,9 @@ def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
     rates = per_layer("dropout", estimator.dropout, len(sizes))
     momentum = 1.0 if estimator.solver == "lbfgs" else estimator.batch_norm_momentum
 
-    def init(suited: str):
+    def init(activation):
+        # an activation of the user's own need not say what suits it
+        suited = getattr(activation, "init", "glorot_uniform")
         return get_initializer(suited if estimator.init == "auto" else estimator.init)
 
     use_dropout = estimator.solver != "lbfgs"
@@ -59,15 +63,16 @@ def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
     if estimator.input_dropout and use_dropout:
         layers.append(Dropout(n_in, estimator.input_dropout))
     for size, activation, rate in zip(sizes, activations, rates, strict=True):
-        layers.append(Dense(n_in, size, init(activation.init)))
         if estimator.batch_norm:
+            layers.append(Dense(n_in, size, init(activation)))
             layers.append(BatchNorm(size, momentum))
-        if activation != Identity():
             layers.append(Activate(size, activation))
+        else:
+            layers.append(Dense(n_in, size, init(activation), activation))
         if rate and use_dropout:
             layers.append(Dropout(size, rate))
         n_in = size
-    layers.append(Dense(n_in, n_out, init("glorot_uniform")))
+    layers.append(Dense(n_in, n_out, init(Identity())))
     return layers
 
 
@@ -100,7 +105,8 @@ def build_schedule(estimator) -> Schedule:
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
         schedule = schedule(estimator.power_t) if schedule is InverseScaling else schedule()
-    return WarmUp(estimator.warmup, schedule) if estimator.warmup else schedule
+    warms_up = estimator.warmup and estimator.learning_rate not in RISING
+    return WarmUp(estimator.warmup, schedule) if warms_up else schedule
 
 
 def build_descent(estimator) -> Descent:
@@ -114,18 +120,29 @@ def build_descent(estimator) -> Descent:
         weight_decay=estimator.weight_decay,
         clip_norm=estimator.clip_norm,
         max_norm=estimator.max_norm,
+        shuffle=bool(estimator.shuffle),
     )
 
 
-def check_combination(estimator, has_validation_data: bool) -> None:
-    """Refuse hyperparameters that contradict each other, warn of those that have no effect."""
+def check_combination(estimator) -> None:
+    """Refuse hyperparameters that contradict each other."""
     if isinstance(estimator.learning_rate, Real):
         raise ValueError(
             "The 'learning_rate' parameter names a schedule; for the learning rate itself write "
             f"learning_rate_init={estimator.learning_rate!r} instead."
         )
+    if isinstance(estimator.learning_rate, type):
+        raise ValueError(
+            "The 'learning_rate' parameter must be a schedule, not its class: write "
+            f"{estimator.learning_rate.__name__}()."
+        )
     n_hidden = len(hidden_sizes(estimator))
-    per_layer("activation", estimator.activation, n_hidden)
+    for activation in per_layer("activation", estimator.activation, n_hidden):
+        if isinstance(activation, type):
+            raise ValueError(
+                f"activation must be an object, not its class: write {activation.__name__}()."
+            )
+        get_activation(activation)
     for rate in per_layer("dropout", estimator.dropout, n_hidden):
         if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
             raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
@@ -133,6 +150,11 @@ def check_combination(estimator, has_validation_data: bool) -> None:
         raise ValueError(
             "batch_norm=True needs a batch_size of at least 2: one row has no variance."
         )
+
+
+def warn_of_no_effect(estimator, has_validation_data: bool) -> None:
+    """Warn of hyperparameters that were changed and have no effect beside the others."""
+    n_hidden = len(hidden_sizes(estimator))
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(type(estimator)).parameters.items()
@@ -146,8 +168,10 @@ def check_combination(estimator, has_validation_data: bool) -> None:
 
 
 def differs(value, default) -> bool:
-    """Whether a hyperparameter was changed."""
-    return value is not default and not (np.isscalar(value) and value == default)
+    """Whether a hyperparameter was changed; an empty list, one a layer of none, is no change."""
+    if np.isscalar(value) or value is None:
+        return value != default
+    return value is not default and not (np.iterable(value) and len(list(value)) == 0)
 
 
 def without_effect(estimator, n_hidden: int, has_validation_data: bool):
@@ -159,14 +183,19 @@ def without_effect(estimator, n_hidden: int, has_validation_data: bool):
         "clip_norm", "max_norm", "batch_size", "batch_norm_momentum", "shuffle",
     }  # fmt: skip
     if solver == "lbfgs":
-        yield "solver='lbfgs'", sorted(minibatch_only)
+        own_rule = [] if estimator.early_stopping else ["n_iter_no_change"]
+        yield "solver='lbfgs'", sorted(minibatch_only) + own_rule
     else:
         used = fields_of(OPTIMIZERS[solver])
         names = ["beta_1", "beta_2", "epsilon", "rho"]
         unused = [n for n in names if n not in used]
         if solver != "sgd":
             unused += ["momentum", "nesterovs_momentum"]
+        elif not estimator.momentum:
+            yield "momentum=0", ["nesterovs_momentum"]
         yield f"solver={solver!r}", [*unused, "max_fun"]
+        if estimator.learning_rate in RISING:
+            yield f"learning_rate={estimator.learning_rate!r}", ["warmup"]
         if estimator.learning_rate != "invscaling":
             yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]
         if not estimator.batch_norm:

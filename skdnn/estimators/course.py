@@ -38,16 +38,16 @@ class Course:
         One entry an epoch.
     split_seed : int
         Seed of the validation split, so that going on splits in the same way.
-    start : ndarray or None
-        Parameters with which the last call began.
+    watched : tuple
+        What the scores that patience and best compare are scores of.
     """
 
     training: Training
     patience: Patience
     split_seed: int
+    watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
-    start: np.ndarray | None = None
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
@@ -77,16 +77,23 @@ def begin(estimator, network: Network | None = None) -> Course:
         network,
         estimator._loss(target),
         build_descent(estimator),
-        shuffling if estimator.shuffle else None,
+        shuffling,
         dropping,
     )
-    return Course(training, patience(estimator), int(splitting.integers(2**31)))
+    seed = int(splitting.integers(2**31))
+    return Course(training, patience(estimator), seed, watched(estimator, training))
 
 
 def patience(estimator) -> Patience:
     """Return the stopping rule; L-BFGS has its own, unless a validation score decides."""
     own_rule = estimator.solver == "lbfgs" and not estimator.early_stopping
     return Patience(estimator.tol, math.inf if own_rule else estimator.n_iter_no_change)
+
+
+def watched(estimator, training: Training) -> tuple:
+    """Return what the watched scores depend on: if it changes, they cannot be compared."""
+    scoring = estimator.scoring if estimator.early_stopping else None
+    return estimator.early_stopping, scoring, training.loss, training.network.dtype.name
 
 
 def resume(estimator) -> Course:
@@ -97,9 +104,13 @@ def resume(estimator) -> Course:
     training, new = course.training, patience(estimator)
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
+    if watched(estimator, training) != course.watched:
+        course.watched = watched(estimator, training)
+        course.best, course.patience = BestState(), new
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.patience.count > new.n_iter_no_change:
         course.patience.count = 0  # it had ended, and is asked to go on
+    warn_of_schedule_end(estimator, training)
     return course
 
 
@@ -110,9 +121,25 @@ def _begin_again(estimator) -> Course:
         estimator._target.unfold(network)
     course = begin(estimator, network)
     course.history = {name: list(values) for name, values in estimator.history_.items()}
+    if not estimator.early_stopping and estimator.best_loss_ is not None:
+        values = network.parameters.values.copy()
+        course.best = BestState(-estimator.best_loss_, estimator.best_iter_, values)
     course.training.n_epochs = len(estimator.loss_curve_)
     course.training.n_samples = estimator.t_
+    warn_of_schedule_end(estimator, course.training)
     return course
+
+
+def warn_of_schedule_end(estimator, training: Training) -> None:
+    """Warn where nothing more will be learned."""
+    if (
+        training.progress() >= 1.0
+        and training.learning_rate() < 1e-4 * estimator.learning_rate_init
+    ):
+        warnings.warn(
+            f"learning_rate={estimator.learning_rate!r} is at its end after {training.n_epochs} "
+            "epochs, and nothing more will be learned: raise max_iter to the number of all epochs."
+        )
 
 
 def adapted(estimator, network: Network) -> Network:
@@ -131,15 +158,24 @@ def adapted(estimator, network: Network) -> Network:
 
 
 def conclude(
-    estimator, course: Course, outcome: Outcome, message: str | None, batches: Batches
+    estimator,
+    course: Course,
+    outcome: Outcome,
+    message: str | None,
+    batches: Batches,
+    start: np.ndarray,
 ) -> None:
-    """Mend a diverged training, and warn of what the user should know."""
+    """Mend a diverged training, and warn of what the user should know.
+
+    `start` are the parameters with which the training began.
+    """
     losses = course.history.get("loss", [])
     X, epoch = batches.X, blow_up(losses[len(losses) - estimator.n_iter_ :])
     if outcome is Outcome.INTERRUPTED:
+        _keep_finite(course, start)
         warnings.warn("Training interrupted by user; what has been learned is kept.")
     elif epoch is not None:
-        _recover(estimator, course, epoch, batches)
+        _recover(estimator, course, epoch, batches, start)
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -151,7 +187,15 @@ def conclude(
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
 
 
-def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
+def _keep_finite(course: Course, start: np.ndarray) -> None:
+    """Return from numbers that an interrupted epoch has spoilt."""
+    values = course.training.network.parameters.values
+    if not np.isfinite(values).all():
+        values[:] = start if course.best.values is None else course.best.values
+        course.training.reset_optimizer()
+
+
+def _recover(estimator, course: Course, epoch: int, batches: Batches, start: np.ndarray) -> None:
     """Return to the best finite parameters after a divergence in the given epoch.
 
     The parameters with which the best epoch ended may already be on their way out, for the loss
@@ -171,7 +215,7 @@ def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
     candidates = {f"of epoch {course.best.epoch}": course.best.values}
     if not estimator.early_stopping:  # which knows the best by their validation score
         candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = course.start
+        candidates["with which training began"] = start
     losses = {}
     for name, candidate in candidates.items():
         values[:] = candidate

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from skdnn.engine.losses import Loss, value_and_gradient
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import Epoch, Training
 from skdnn.estimators.course import Course
@@ -36,15 +35,10 @@ class Validation:
         """Return the mean loss, without penalty, and the score of the network as it is."""
         with np.errstate(all="ignore"):
             S = training.network.infer_in_chunks(self.X)
-            loss = mean_loss(training.loss, S, self.Y, self.weight)
+            loss = training.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
         if not math.isfinite(loss):
             return loss, math.nan
         return loss, -loss if self.score is None else float(self.score(S))
-
-
-def mean_loss(loss: Loss, S: np.ndarray, Y: np.ndarray, weight) -> float:
-    """Return the weighted mean of the loss over all rows."""
-    return value_and_gradient(loss, S, Y, weight, np.empty_like(S))
 
 
 @dataclass

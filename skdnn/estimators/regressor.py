@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
 from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.data import check_range
-from skdnn.estimators.targets import EQUIVARIANT, RegressionTarget
+from skdnn.estimators.targets import EQUIVARIANT, LOG_LINK, RegressionTarget, one_column
 
 LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
 
@@ -49,7 +49,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
         Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        t ** power_t after t samples; "adaptive": divided by 5 whenever training would have
+        (t + 1) ** power_t after t samples; "adaptive": divided by 5 whenever training would have
         stopped for lack of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %;
         "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
         down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
@@ -119,7 +119,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         (also "xavier_…"), "he_uniform", "he_normal" (also "kaiming_…"), "lecun_uniform",
         "lecun_normal", "orthogonal", "normal" (standard deviation 0.01), "zeros".
     warmup : float, default=0.0
-        Share of training over which the learning rate first rises from 0.
+        Share of training over which the learning rate first rises from 0, ahead of the schedule;
+        not for "one_cycle" and "coslog4", which have a rise of their own.
     clip_norm : float or None, default=None
         Largest norm of the gradient; a longer one is scaled back.
     max_norm : float or None, default=None
@@ -275,8 +276,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _check_y(self, y):
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y)
         check_range(self, y, "y")
         if self.loss == "poisson" and np.any(y < 0):
             raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
@@ -287,21 +287,26 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _new_target(self, sample, classes):
         y, weight = sample.used(sample.y), sample.used(sample.weight)
         if not self.normalize_y or self.loss not in EQUIVARIANT:
-            return RegressionTarget.unscaled(y)
+            return RegressionTarget.unscaled(y, self.loss in LOG_LINK)
         target = RegressionTarget.standardising(y, weight)
         resolution = np.finfo(compute_dtype(self)).eps
         blurred = np.abs(target.mean) * resolution > 0.01 * target.scale
         if np.any(blurred & (y.max(axis=0) != y.min(axis=0))):
             warnings.warn(
-                "The mean of y is so large beside its spread that dtype='float32' blurs the "
+                f"The mean of y is so large beside its spread that {compute_dtype(self)} blurs the "
                 "predictions: use dtype='float64', or subtract a constant from y."
             )
         return target
 
-    def _check_target(self, y):
-        if self._target.folds and self.loss not in EQUIVARIANT:
+    def _check_target(self, y, incremental):
+        standardised = self.normalize_y and self.loss in EQUIVARIANT
+        if (standardised, self.loss in LOG_LINK) != (
+            self._target.standardised,
+            self._target.log_link,
+        ):
             raise ValueError(
-                f"A network trained on a standardised y cannot go on with loss={self.loss!r}."
+                "A network can only be trained further on the same scale of y: not with "
+                f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
             )
         self._target.encode(y)
 
@@ -362,9 +367,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the units of y; float32 if X is, else float64.
         """
-        S = self._raw_scores(X)
+        S, dtype = self._raw_scores(X)
         with np.errstate(over="ignore"):
-            predicted = self._loss(self._target).predict(S)
+            predicted = self._target.predict(S.astype(dtype, copy=False))
         return predicted.ravel() if predicted.shape[1] == 1 else predicted
 
     def __sklearn_tags__(self):

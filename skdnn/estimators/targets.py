@@ -7,16 +7,17 @@ rescaled to predict in the units of y.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skdnn.engine import losses
+from skdnn.engine import kernels, losses
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 
@@ -39,6 +40,10 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def weights_of_classes(class_weight, classes, y, weight) -> np.ndarray:
     """Return the weight of every class; a class that "balanced" does not see keeps weight 1."""
     if not isinstance(class_weight, str):
+        if not isinstance(class_weight, dict):
+            raise ValueError(f"class_weight of one output must be a dict. Got {class_weight!r}.")
+        if not all(isinstance(w, Real) for w in class_weight.values()):
+            raise ValueError(f"class_weight must be numbers. Got {class_weight}.")
         if not all(np.isfinite(w) and w >= 0 for w in class_weight.values()):
             raise ValueError(f"class_weight must be finite and not negative. Got {class_weight}.")
         return compute_class_weight(class_weight, classes=classes, y=y)
@@ -67,6 +72,24 @@ def weights_by_column(class_weight, classes: list, y, weight) -> list[np.ndarray
 def as_doubles(S: np.ndarray) -> np.ndarray:
     """Scores in float64, so that probabilities add up to one as closely as users compare."""
     return S.astype(np.float64, copy=False)
+
+
+BLOCK = 2**14  # rows
+
+
+def by_blocks(f, S: np.ndarray, n_columns: int) -> np.ndarray:
+    """Fill P with f(S, P) in float64, some rows at a time so that scratch stays small."""
+    P = np.empty((len(S), n_columns))
+    for start in range(0, len(S), BLOCK):
+        rows = slice(start, start + BLOCK)
+        f(as_doubles(S[rows]), P[rows])
+    return P
+
+
+def two_probabilities(s: np.ndarray, P: np.ndarray) -> None:
+    """P = [1 / (1 + exp(s)), 1 / (1 + exp(-s))]."""
+    expit(s, out=P[:, 1:])
+    expit(-s, out=P[:, :1])
 
 
 @dataclass
@@ -98,8 +121,7 @@ class BinaryTarget:
         return S[:, 0]
 
     def probabilities(self, S):
-        s = as_doubles(S)
-        return np.hstack([expit(-s), expit(s)])
+        return by_blocks(two_probabilities, S, 2)
 
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
@@ -137,7 +159,7 @@ class MulticlassTarget:
         return S
 
     def probabilities(self, S):
-        return softmax(as_doubles(S), axis=1)
+        return by_blocks(kernels.softmax, S, S.shape[1])
 
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
@@ -178,7 +200,7 @@ class MultilabelTarget:
         return S
 
     def probabilities(self, S):
-        return expit(as_doubles(S))
+        return by_blocks(expit, S, S.shape[1])
 
     def score(self, S, y, weight):
         return accuracy_score(y, self.labels(S), sample_weight=weight)
@@ -238,7 +260,10 @@ def subset_accuracy(y, predicted, weight=None) -> float:
 def classification_target(y, classes=None):
     """Return the target that `y` asks for; `classes` are all that may ever come."""
     if y.ndim == 2 and y.shape[1] > 1:
-        if type_of_target(y).startswith("multilabel"):
+        listed = classes is not None and np.ndim(classes[0]) > 0  # one array of them a column
+        if not listed and type_of_target(y).startswith("multilabel"):
+            if classes is not None and len(classes) != y.shape[1]:
+                raise ValueError(f"`y` has {y.shape[1]} labels, `classes` names {len(classes)}.")
             return MultilabelTarget(np.arange(y.shape[1]), sparse.issparse(y))
         if classes is None:
             classes = [None] * y.shape[1]
@@ -266,17 +291,21 @@ def _classes(y, classes=None):
 
 # Losses whose minimum moves with y when y is shifted and scaled.
 EQUIVARIANT = ("squared_error", "absolute_error", "huber", "quantile")
+LOG_LINK = ("poisson", "gamma")
 
 
 @dataclass
 class RegressionTarget:
     """k numbers, standardised for training: Y = (y - mean) / scale.
 
-    ``fold`` writes the scale into the last layer, so that the network predicts y itself.
+    ``fold`` writes the scale into the last layer, so that the network predicts y itself;
+    with ``log_link`` it predicts the logarithm of y, which is left as it is.
     """
 
     mean: np.ndarray
     scale: np.ndarray
+    standardised: bool
+    log_link: bool
     stratifies: ClassVar[bool] = False
 
     @classmethod
@@ -287,13 +316,13 @@ class RegressionTarget:
         scale = np.sqrt(np.average((Y - mean) ** 2, axis=0, weights=weight))
         # A spread within the rounding of the numbers themselves is none.
         constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        return cls(mean, np.where(constant, 1.0, scale))
+        return cls(mean, np.where(constant, 1.0, scale), standardised=True, log_link=False)
 
     @classmethod
-    def unscaled(cls, y):
+    def unscaled(cls, y, log_link):
         """Leave y as it is."""
         k = 1 if y.ndim == 1 else y.shape[1]
-        return cls(np.zeros(k), np.ones(k))
+        return cls(np.zeros(k), np.ones(k), standardised=False, log_link=log_link)
 
     @property
     def n_scores(self):
@@ -328,8 +357,12 @@ class RegressionTarget:
     def _last(network: Network) -> Dense:
         return network.layers[-1]  # type: ignore[return-value]
 
+    def predict(self, S):
+        """Return the prediction that belongs to the scores of a folded network."""
+        return np.exp(S) if self.log_link else S
+
     def score(self, S, y, weight):
-        predicted = S * self.scale + self.mean
+        predicted = self.predict(S * self.scale + self.mean)
         if not np.isfinite(predicted).all():
             return np.nan
         return r2_score(y, predicted, sample_weight=weight)

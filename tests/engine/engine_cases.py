@@ -95,6 +95,7 @@ class Order:
 
     widths: tuple[int, ...] = (4,)
     batch_norm: bool = False
+    separate: bool = False  # the activation in a layer of its own, as after batch norm
     dropout: float = 0.0
     input_dropout: float = 0.0
     sparse: bool = False
@@ -104,6 +105,8 @@ ORDERS = {
     "linear": Order(()),
     "one hidden": Order(),
     "two hidden": Order((4, 3)),
+    "one activation layer": Order(separate=True),
+    "activation layers": Order((4, 3), separate=True),
     "batch norm": Order((4, 3), batch_norm=True),
     "dropout": Order((4, 3), dropout=0.3),
     "batch norm and dropout": Order((4,), batch_norm=True, dropout=0.3),
@@ -120,10 +123,12 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
     init, sigma = get_initializer("glorot_uniform"), get_activation(activation)
     layers = [Dropout(n_in, order.input_dropout)] if order.input_dropout else []
     for width in order.widths:
-        layers.append(Dense(n_in, width, init))
-        if order.batch_norm:
-            layers.append(BatchNorm(width, momentum=0.1))
-        layers.append(Activate(width, sigma))
+        if order.batch_norm or order.separate:
+            layers.append(Dense(n_in, width, init))
+            layers += [BatchNorm(width, momentum=0.1)] if order.batch_norm else []
+            layers.append(Activate(width, sigma))
+        else:
+            layers.append(Dense(n_in, width, init, sigma))
         if order.dropout:
             layers.append(Dropout(width, order.dropout))
         n_in = width

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 from skdnn.engine import kernels
+from skdnn.engine.activations import ACTIVATIONS, Step
 
 DTYPES = ["float32", "float64"]
 scores = arrays(
@@ -16,6 +17,12 @@ scores = arrays(
 
 def tolerance(dtype):
     return {"rtol": 1e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-13}
+
+
+def output(activation, S):
+    X = np.empty_like(S)
+    activation.forward(S, X)
+    return X
 
 
 @pytest.mark.parametrize("shape", [(9,), (9, 3)])
@@ -28,21 +35,39 @@ def test_gather(shape, dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dense(dtype, rng):
-    X, W, dS = (rng.normal(size=shape).astype(dtype) for shape in [(6, 4), (4, 3), (6, 3)])
-    b, S = rng.normal(size=3).astype(dtype), np.empty((6, 3), dtype)
-    kernels.dense_forward(X, W, b, S)
-    assert_allclose(S, np.einsum("mi,ij->mj", X, W) + b, **tolerance(dtype))
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=repr)
+def test_dense(activation, dtype, rng):
+    X, W, dY = (rng.normal(size=shape).astype(dtype) for shape in [(6, 4), (4, 3), (6, 3)])
+    b, (S, Y, D) = rng.normal(size=3).astype(dtype), np.empty((3, 6, 3), dtype)
+    S = Y if activation.from_output else S
+    kernels.dense_forward(X, W, b, activation, S, Y)
+    expected = np.einsum("mi,ij->mj", X, W) + b
+    dS = np.empty_like(dY)
+    activation.derivative(expected, output(activation, expected), dS)
+    dS *= dY
+    assert_allclose(Y, output(activation, expected), **tolerance(dtype))
     dW, db, dX = np.empty_like(W), np.empty_like(b), np.empty_like(X)
-    kernels.dense_backward(X, W, dS, np.ones(6, dtype), dW, db, dX)
+    given = dY.copy()
+    kernels.dense_backward(X, W, activation, S, Y, given, D, dW, db, dX)
+    assert_allclose(given, dS, **tolerance(dtype))
     assert_allclose(dW, np.einsum("mi,mj->ij", X, dS), **tolerance(dtype))
     assert_allclose(db, np.einsum("mj->j", dS), **tolerance(dtype))
     assert_allclose(dX, np.einsum("mj,ij->mi", dS, W), **tolerance(dtype))
     before = dW.copy(), db.copy()
     dW.fill(np.nan)
-    kernels.dense_backward(X, W, dS, np.ones(6, dtype), dW, db, None)
+    kernels.dense_backward(X, W, activation, S, Y, dY.copy(), D, dW, db, None)
     assert np.array_equal(dW, before[0])
     assert np.array_equal(db, before[1])
+
+
+@pytest.mark.parametrize("activation", [a for a in ACTIVATIONS.values() if a != Step()], ids=repr)
+def test_dense_hides_no_nan(activation):
+    X, Y = np.array([[1.0], [np.nan]]), np.empty((2, 5))
+    S = Y if activation.from_output else np.empty_like(Y)
+    with np.errstate(invalid="ignore"):
+        kernels.dense_forward(X, np.ones((1, 5)), np.zeros(5), activation, S, Y)
+    assert np.isfinite(Y[0]).all()
+    assert np.isnan(Y[1]).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -50,8 +75,7 @@ def test_batch_norm_forward(dtype, rng):
     S = (3 + 2 * rng.normal(size=(8, 3))).astype(dtype)
     gamma, beta, mean, var, sigma = rng.normal(size=(5, 3)).astype(dtype)
     S_hat, Y = np.empty_like(S), np.empty_like(S)
-    ones = np.ones(8, dtype)
-    kernels.batch_norm_forward(S, gamma, beta, 1e-30, ones, mean, var, sigma, S_hat, Y)
+    kernels.batch_norm_forward(S, gamma, beta, 1e-30, mean, var, sigma, S_hat, Y)
     assert_allclose(S_hat, stats.zscore(S.astype(float)), **tolerance(dtype))
     assert_allclose(Y, gamma * stats.zscore(S.astype(float)) + beta, **tolerance(dtype))
     assert_allclose(mean, S.mean(0, dtype=float), **tolerance(dtype))
@@ -61,7 +85,7 @@ def test_batch_norm_forward(dtype, rng):
 def test_batch_norm_of_a_constant_column_is_finite():
     S, out = np.full((4, 1), 7.0), [np.empty(1) for _ in range(3)]
     S_hat, Y = np.empty((2, 4, 1))
-    kernels.batch_norm_forward(S, np.ones(1), np.full(1, 5.0), 1e-5, np.ones(4), *out, S_hat, Y)
+    kernels.batch_norm_forward(S, np.ones(1), np.full(1, 5.0), 1e-5, *out, S_hat, Y)
     assert Y.tolist() == [[5.0]] * 4
 
 
@@ -87,8 +111,8 @@ def test_softmax_cross_entropy_of_huge_scores(S, scale, data):
     S = scale * S
     labels = data.draw(arrays("int64", len(S), elements=st.integers(0, S.shape[1] - 1)))
     dS = np.empty_like(S)
-    loss = kernels.softmax_cross_entropy(S, labels, 0.0, dS)
-    expected = -special.log_softmax(S, axis=1)[np.arange(len(S)), labels]
+    loss = kernels.softmax_cross_entropy(S, labels, None, 0.0, dS)
+    expected = -special.log_softmax(S, axis=1)[np.arange(len(S)), labels].mean()
     assert_allclose(loss, expected, rtol=1e-12, atol=1e-12 * scale)
     assert_allclose(dS.sum(axis=1), 0, atol=1e-14)
     assert np.isfinite(dS).all()
@@ -98,26 +122,31 @@ def test_softmax_cross_entropy_of_huge_scores(S, scale, data):
 def test_logistic_cross_entropy_of_huge_scores(S, scale, positive):
     S = scale * S
     dS, T = np.empty_like(S), np.full_like(S, positive)
-    loss = kernels.logistic_cross_entropy(S, T, 0.0, dS)
-    assert_allclose(loss, -special.log_expit(S if positive else -S), rtol=1e-12, atol=1e-12 * scale)
-    assert_allclose(dS, special.expit(S) - positive, rtol=1e-12, atol=1e-15)
+    loss = kernels.logistic_cross_entropy(S, T, None, 0.0, dS)
+    expected = -special.log_expit(S if positive else -S).sum(axis=1).mean()
+    assert_allclose(loss, expected, rtol=1e-12, atol=1e-12 * scale)
+    assert_allclose(len(S) * dS, special.expit(S) - positive, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_cross_entropies_keep_single_precision(smoothing, rng):
-    S, T, dS = rng.normal(size=(3, 6, 2)).astype("f")
-    labels = np.array([0, 1, 1, 0, 1, 0])
-    assert kernels.softmax_cross_entropy(S, labels, smoothing, dS).dtype == np.float32
-    T = np.eye(2, dtype="f")[labels]
-    assert kernels.logistic_cross_entropy(S, T, smoothing, dS).dtype == np.float32
+@pytest.mark.parametrize("shape", [(6,), (6, 3)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_mean_over_rows(shape, dtype, rng):
+    loss, dS = rng.normal(size=shape).astype(dtype), rng.normal(size=(6, 3)).astype(dtype)
+    total, weight = loss.reshape(6, -1).sum(axis=1), np.array([0, 1, 2, 0.5, 3, 0], dtype)
+    for w in (None, weight):
+        share, mean = np.full(6, 1 / 6) if w is None else w / 6.5, dS.copy()
+        value = kernels.mean_over_rows(loss.copy(), w, mean)
+        assert type(value) is float
+        assert_allclose(value, share @ total, **tolerance(dtype))
+        assert_allclose(mean, share[:, None] * dS, **tolerance(dtype))
 
 
 def test_cross_entropy_of_two_classes_is_the_logistic_one(rng):
     s, labels = 3 * rng.normal(size=(10, 1)), rng.integers(0, 2, 10)
     d2, d1 = np.empty((10, 2)), np.empty((10, 1))
-    two = kernels.softmax_cross_entropy(np.hstack([0 * s, s]), labels, 0.3, d2)
-    one = kernels.logistic_cross_entropy(s, labels[:, None].astype(float), 0.3, d1)
-    assert_allclose(two, one[:, 0], rtol=1e-12)
+    two = kernels.softmax_cross_entropy(np.hstack([0 * s, s]), labels, None, 0.3, d2)
+    one = kernels.logistic_cross_entropy(s, labels[:, None].astype(float), None, 0.3, d1)
+    assert_allclose(two, one, rtol=1e-12)
     assert_allclose(d2[:, 1:], d1, rtol=1e-12, atol=1e-15)
 
 

@@ -16,6 +16,10 @@ from skdnn.engine.network import Network
 N = 4
 LAYERS = {
     "dense": lambda: Dense(N, 3, get_initializer("he_normal")),
+    **{
+        f"dense {name}": lambda sigma=sigma: Dense(N, 3, get_initializer("he_normal"), sigma)
+        for name, sigma in ACTIVATIONS.items()
+    },
     "batch norm": lambda: BatchNorm(N, momentum=0.1),
     "dropout": lambda: Dropout(N, 0.4),
     **{name: lambda sigma=sigma: Activate(N, sigma) for name, sigma in ACTIVATIONS.items()},
@@ -50,7 +54,7 @@ def test_the_table_of_the_tests_holds_every_layer():
     assert {type(make()) for make in LAYERS.values()} == defined
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "step"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if "step" not in name])
 def test_gradients_of_input_and_parameters(name, rng):
     network, layer = prepare(LAYERS[name]())
     theta, X, d = network.parameters.theta, rng.normal(size=(7, N)), rng.normal(size=(7, N))
@@ -125,14 +129,15 @@ def test_forward_returns_its_own_buffer(name, rng):
 # Dense --------------------------------------------------------------------------------------------
 
 
-def test_dense_takes_sparse_rows(rng):
+@pytest.mark.parametrize("name", ["dense", "dense relu", "dense tanh", "dense gelu"])
+def test_dense_takes_sparse_rows(name, rng):
     X = sparse.random_array((7, N), density=0.4, format="csr", rng=rng)
-    dS, results = rng.normal(size=(7, 3)), []
+    dY, results = rng.normal(size=(7, 3)), []
     for batch in (X, X.toarray()):
-        network, layer = prepare(LAYERS["dense"](), below=False)
-        S = layer.forward(batch).copy()
-        assert layer.backward(dS.copy()) is None
-        results.append([S, layer.infer(batch), network.gradient])
+        network, layer = prepare(LAYERS[name](), below=False)
+        Y = layer.forward(batch).copy()
+        assert layer.backward(dY.copy()) is None
+        results.append([Y, layer.infer(batch), network.gradient])
     for from_sparse, from_dense in zip(*results, strict=True):
         assert_allclose(from_sparse, from_dense, rtol=1e-13, atol=1e-15)
 

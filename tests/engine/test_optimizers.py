@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from skdnn.engine.activations import Tanh
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Activate, Dense
+from skdnn.engine.layers import Dense
 from skdnn.engine.losses import SoftmaxCrossEntropy
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AMSGrad, RMSprop, get_optimizer
@@ -40,7 +40,7 @@ def walk(optimizer, n_steps, lr=0.01, dtype="float64", theta=None, state=None):
 def test_like_torch(i):
     name, lr, parameters, decay = settings_of("net")[i]
     init = get_initializer("zeros")
-    network = Network([Dense(4, 5, init), Activate(5, Tanh()), Dense(5, 3, init)], "float64")
+    network = Network([Dense(4, 5, init, Tanh()), Dense(5, 3, init)], "float64")
     theta, X, y = network.parameters.theta, TRACES["net_X"], TRACES["net_y"]
     theta[:] = TRACES["net_start"]
     optimizer = OPTIMIZERS[name](**parameters)

@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from skdnn.engine.batches import Batches
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
-from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError, value_and_gradient
+from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
 from skdnn.engine.parameters import Slot
@@ -226,7 +226,7 @@ def test_loss_of_an_epoch_is_that_of_all_rows(weighted, rng):
     weight = rng.uniform(0.1, 4, 17) if weighted else None
     training = train(replace(PLAIN, learning_rate=0.0))
     S = training.network.infer(X)
-    expected = value_and_gradient(SoftmaxCrossEntropy(), S, Y, weight, np.empty_like(S))
+    expected = SoftmaxCrossEntropy().value_and_gradient(S, Y, weight, np.empty_like(S))
     epoch = training.run_epoch(Batches(X, Y, weight, 5))
     assert_allclose(epoch.loss, expected)
     assert epoch.seconds >= 0
@@ -459,7 +459,7 @@ def test_lbfgs_stops_when_told_at_what_it_told(rng):
     assert outcome is Outcome.STOPPED
     assert training.n_epochs == 3
     S = network.infer(X)
-    value = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    value = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
     assert_allclose(value, watch.epochs[-1].loss)
 
 
@@ -468,12 +468,12 @@ def test_lbfgs_interrupted_keeps_the_last_iterate(last, rng):
     X, Y = data(rng)
     watch, training = Spectator(), train()
     S = training.network.infer(X)
-    first = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    first = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
     batches = InterruptedBatches(X, Y, None, 5, last=last)
     outcome, _ = descend_lbfgs(training, batches, TIGHT, watch)
     assert outcome is Outcome.INTERRUPTED
     S = training.network.infer(X)
-    value = value_and_gradient(SoftmaxCrossEntropy(), S, Y, None, np.empty_like(S))
+    value = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
     assert_allclose(value, watch.epochs[-1].loss if watch.epochs else first)
 
 
@@ -491,12 +491,10 @@ def test_the_full_objective_does_not_depend_on_the_batches(weighted, rng):
     X, Y = data(rng)
     weight = rng.uniform(0.1, 4, 20) if weighted else None
     network = build()
-    network.prepare_training(rng)
+    descent = Descent(SGD(), 0.1, Constant(), 1, alpha=0.3)
+    training = Training(network, SoftmaxCrossEntropy(), descent, rng, rng)
     theta = network.parameters.theta.copy()
-    results = [
-        FullObjective(network, SoftmaxCrossEntropy(), Batches(X, Y, weight, size), 0.3)(theta)
-        for size in (20, 7, 1)
-    ]
+    results = [FullObjective(training, Batches(X, Y, weight, size))(theta) for size in (20, 7, 1)]
     expected = network.loss_and_gradient(X, Y, weight, SoftmaxCrossEntropy(), 0.3)
     for value, gradient in results:
         assert_allclose(value, expected)

@@ -326,7 +326,7 @@ CHANGED = {
     "rho": 0.5, "weight_decay": 0.9, "dropout": 0.5, "input_dropout": 0.5, "clip_norm": 1e-3,
     "max_norm": 0.1, "batch_size": 7, "batch_norm_momentum": 0.9, "shuffle": False, "max_fun": 1,
     "activation": "tanh", "batch_norm": True, "validation_fraction": 0.4, "scoring": "loss",
-    "label_smoothing": 0.5, "huber_delta": 0.01, "quantile": 0.9,
+    "label_smoothing": 0.5, "huber_delta": 0.01, "quantile": 0.9, "n_iter_no_change": 3,
 }  # fmt: skip
 SETTINGS = [
     *({"solver": s} for s in (

@@ -26,6 +26,7 @@ from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
 from skdnn.engine.schedules import SCHEDULES
 from skdnn.engine.training import Training
+from skdnn.estimators.construction import RISING
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -484,6 +485,8 @@ def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 def test_every_schedule_with_every_solver(solver, schedule, warmup):
+    if schedule in RISING:
+        warmup = 0.0
     parameters = {"solver": solver, "learning_rate": schedule, "warmup": warmup}
     model = small(MLPClassifier, learning_rate_init=0.01, batch_size=50, **parameters)
     rates = model.fit(X, LABELS).history_["learning_rate"]

@@ -17,7 +17,7 @@ from sklearn.linear_model import (
 from sklearn.preprocessing import scale
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.engine.losses import SoftmaxCrossEntropy, SoftmaxSquaredError, value_and_gradient
+from skdnn.engine.losses import SoftmaxCrossEntropy, SoftmaxSquaredError
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -258,9 +258,9 @@ OUTPUTS = {
 def test_lectures_worked_example(network, cross_entropy, squared_error):
     """Equally many errors, but cross entropy and squared error tell the networks apart."""
     S = np.log(OUTPUTS[network])  # whose softmax are the outputs again
-    loss = value_and_gradient(SoftmaxCrossEntropy(), S, TARGETS, None, np.empty_like(S))
+    loss = SoftmaxCrossEntropy().value_and_gradient(S, TARGETS, None, np.empty_like(S))
     assert loss == pytest.approx(cross_entropy, abs=0.005)
-    loss = value_and_gradient(SoftmaxSquaredError(), S, TARGETS, None, np.empty_like(S))
+    loss = SoftmaxSquaredError().value_and_gradient(S, TARGETS, None, np.empty_like(S))
     # The lecture's table leaves out the ½ of the lecture's own formula.
     assert 2 * loss == pytest.approx(squared_error, abs=0.005)
     assert np.mean(S.argmax(axis=1) != TARGETS) == pytest.approx(1 / 3)

@@ -411,6 +411,7 @@ def test_clone_is_unfitted_and_alike(parameters):
 
 @pytest.mark.parametrize("parameters", SETTINGS)
 @pytest.mark.parametrize("how", ["joblib", "memory map", "deepcopy"])
+@pytest.mark.filterwarnings("ignore:learning_rate='cosine' is at its end")
 def test_copies_predict_alike_and_are_independent(parameters, how, tmp_path):
     model = net(MLPClassifier, **parameters).fit(X, LABELS)
     if how == "deepcopy":

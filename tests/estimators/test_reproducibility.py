@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from skdnn import MLPClassifier, MLPRegressor
+from skdnn.estimators.construction import RISING
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -58,7 +59,11 @@ LIVES = {
     "weighted numbers": (MLPRegressor, {"loss": "huber"}, X, NUMBERS, WEIGHT),
 }  # fmt: skip
 LIVES |= {
-    name: (MLPClassifier, {"learning_rate": name, "warmup": 0.25}, X, Y, None) for name in SCHEDULES
+    name: (
+        *(MLPClassifier, {"learning_rate": name, "warmup": 0.0 if name in RISING else 0.25}),
+        *(X, Y, None),
+    )
+    for name in SCHEDULES
 }
 # Patience ends in every second epoch, so that the rate is cut between two calls.
 LIVES["adaptive"][1].update(tol=1e3, n_iter_no_change=1)

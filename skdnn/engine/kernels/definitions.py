@@ -1,7 +1,8 @@
 """What the kernels compute, in numpy.
 
-Outputs come last in every signature and are overwritten; nothing else is.  All float
-arrays of one call have the same dtype, float32 or float64, and are C-contiguous.
+Outputs come last in every signature, after what a kernel may use as scratch; nothing else is
+written to, unless its line says so.  All float arrays of one call have the same dtype, float32
+or float64.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from skdnn.engine.activations import Activation, Identity
 from skdnn.engine.tables import Array
 
 
@@ -18,26 +20,42 @@ def gather(A: Array, rows: Array, out: Array) -> None:
     A.take(rows, 0, out, "clip")
 
 
-def dense_forward(X: Array, W: Array, b: Array, S: Array) -> None:
-    """S = X W + b."""
+def dense_forward(X: Array, W: Array, b: Array, activation: Activation, S: Array, Y: Array) -> None:
+    """Y = σ(S), S = X W + b; where σ' is known from Y alone, S may be Y itself."""
     np.dot(X, W, out=S)
     S += b
+    activation.forward(S, Y)
 
 
 def dense_backward(
     X: Array,
     W: Array,
-    dS: Array,
-    ones: Array,
+    activation: Activation,
+    S: Array,
+    Y: Array,
+    dY: Array,
+    D: Array,
     dW: Array,
     db: Array,
     dX: Array | None,
 ) -> None:
-    """dW = Xᵀ dS, db = 1ᵀ dS, dX = dS Wᵀ (left out where ``dX`` is None)."""
+    """dS = dY ⊙ σ'(S), in place of dY; dW = Xᵀ dS, db = 1ᵀ dS, dX = dS Wᵀ (unless it is None).
+
+    D is scratch of the shape of S.
+    """
+    dS = activation_backward(activation, S, Y, dY, D)
     np.dot(X.T, dS, out=dW)
-    np.dot(ones, dS, out=db)  # a product is several times faster than a sum over the rows
+    np.dot(np.ones(len(dS), dS.dtype), dS, out=db)  # several times faster than a sum over rows
     if dX is not None:
         np.dot(dS, W.T, out=dX)
+
+
+def activation_backward(activation: Activation, S: Array, Y: Array, dY: Array, D: Array) -> Array:
+    """dS = dY ⊙ σ'(S), in place of dY; D is scratch."""
+    if activation != Identity():
+        activation.derivative(S, Y, D)
+        dY *= D
+    return dY
 
 
 def batch_norm_forward(
@@ -45,7 +63,6 @@ def batch_norm_forward(
     gamma: Array,
     beta: Array,
     epsilon: float,
-    ones: Array,
     mean: Array,
     var: Array,
     sigma: Array,
@@ -54,6 +71,7 @@ def batch_norm_forward(
 ) -> None:
     """Y = γ Ŝ + β, Ŝ = (S - μ) / σ, σ = √(var + ε), with μ and var of the rows of S."""
     m = len(S)
+    ones = np.ones(m, S.dtype)
     np.dot(ones, S, out=mean)
     mean /= m
     np.subtract(S, mean, out=S_hat)
@@ -68,17 +86,11 @@ def batch_norm_forward(
 
 
 def batch_norm_backward(
-    dY: Array,
-    S_hat: Array,
-    sigma: Array,
-    gamma: Array,
-    ones: Array,
-    dgamma: Array,
-    dbeta: Array,
-    dS: Array,
+    dY: Array, S_hat: Array, sigma: Array, gamma: Array, dgamma: Array, dbeta: Array, dS: Array
 ) -> None:
     """dγ = 1ᵀ(dY ⊙ Ŝ), dβ = 1ᵀ dY, dS = (γ / σ) ⊙ (dY - dβ / m - Ŝ ⊙ dγ / m)."""
     m = len(dY)
+    ones = np.ones(m, dY.dtype)
     np.dot(ones, dY, out=dbeta)
     np.multiply(dY, S_hat, out=dS)
     np.dot(ones, dS, out=dgamma)
@@ -111,13 +123,23 @@ def softmax(S: Array, P: Array) -> Array:
     return total[:, 0]
 
 
+def mean_over_rows(loss: Array, weight: Array | None, dS: Array) -> float:
+    """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ, and dS, the derivatives of the ℓᵢ, likewise weighted in place.
+
+    ℓ has shape (m,), or (m, k) to be summed over k.
+    """
+    if weight is None:
+        dS *= 1.0 / len(dS)
+        return float(loss.sum(dtype=np.float64)) / len(dS)
+    share = weight / float(weight.sum(dtype=np.float64))
+    dS *= share[:, None]
+    return float(np.dot(share, loss if loss.ndim == 1 else loss.sum(axis=1)))
+
+
 def softmax_cross_entropy(
-    S: Array,
-    labels: Array,
-    smoothing: float,
-    dS: Array,
-) -> Array:
-    """ℓ = log Σₖ exp(Sₖ) - Σₖ tₖ Sₖ and dS = softmax(S) - t; returns ℓ, shape (m,).
+    S: Array, labels: Array, weight: Array | None, smoothing: float, dS: Array
+) -> float:
+    """Weighted mean of ℓ = log Σₖ exp(Sₖ) - Σₖ tₖ Sₖ, whose derivative is softmax(S) - t.
 
     t = (1 - ε) · onehot(label) + ε / K, with the smoothing ε.
     """
@@ -128,16 +150,13 @@ def softmax_cross_entropy(
     if smoothing:
         loss -= smoothing * S.mean(axis=1)
         dS -= smoothing / S.shape[1]
-    return loss
+    return mean_over_rows(loss, weight, dS)
 
 
 def logistic_cross_entropy(
-    S: Array,
-    T: Array,
-    smoothing: float,
-    dS: Array,
-) -> Array:
-    """ℓ = log(1 + exp(S)) - t S and dS = 1 / (1 + exp(-S)) - t; returns ℓ, shape of S.
+    S: Array, T: Array, weight: Array | None, smoothing: float, dS: Array
+) -> float:
+    """Weighted mean of ℓ = Σₖ log(1 + exp(S)) - t S, whose derivative is 1 / (1 + exp(-S)) - t.
 
     t = (1 - ε) T + ε / 2, with the smoothing ε and T of zeros and ones.
     """
@@ -148,7 +167,16 @@ def logistic_cross_entropy(
     loss -= T * S
     expit(S, out=dS)
     dS -= T
-    return loss
+    return mean_over_rows(loss, weight, dS)
+
+
+def l2_penalty(W: Array, share: float, g: Array) -> float:
+    """Return ½ share ‖W‖² and add its derivative, share · W, to g."""
+    g += share * W
+    return 0.5 * share * float(np.dot(W, W))
+
+
+# Optimizer steps, in place on theta and the moments; `lr` is a number or one a parameter. -------
 
 
 def sgd_step(
@@ -186,10 +214,29 @@ def adam_step(
 ) -> None:
     """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; theta -= lr m̂ / (√v̂ + ε).
 
-    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the bias of the start at zero.  With
-    c = √(1 - β₂ᵗ) the step is lr c / (1 - β₁ᵗ) · m / (√v + c ε), a pass over the vector less.
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the bias of the start at zero.
     """
-    c = math.sqrt(1.0 - beta_2**t)
+    _averages(g, beta_1, beta_2, m, v, work)
+    _adaptive_step(theta, m, v, lr, 1.0 - beta_1**t, 1.0 - beta_2**t, epsilon, work)
+
+
+def _adaptive_step(
+    theta: Array, m: Array, v: Array, lr: Any, c_1: float, c_2: float, epsilon: float, work: Array
+) -> None:
+    """theta -= lr m̂ / (√v̂ + ε), m̂ = m / c₁, v̂ = v / c₂.
+
+    Which is lr √c₂ / c₁ · m / (√v + √c₂ ε), a pass over the vector less.
+    """
+    c = math.sqrt(c_2)
+    np.sqrt(v, out=work)
+    work += c * epsilon
+    np.divide(m, work, out=work)
+    work *= lr * (c / c_1)
+    theta -= work
+
+
+def _averages(g: Array, beta_1: float, beta_2: float, m: Array, v: Array, work: Array) -> None:
+    """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²."""
     m *= beta_1
     np.multiply(g, 1.0 - beta_1, out=work)
     m += work
@@ -197,8 +244,104 @@ def adam_step(
     np.multiply(g, g, out=work)
     work *= 1.0 - beta_2
     v += work
-    np.sqrt(v, out=work)
-    work += c * epsilon
-    np.divide(m, work, out=work)
-    work *= lr * (c / (1.0 - beta_1**t))
+
+
+def amsgrad_step(
+    theta: Array,
+    g: Array,
+    lr: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+    m: Array,
+    v: Array,
+    v_max: Array,
+    work: Array,
+) -> None:
+    """Adam with v̂ replaced by the largest so far."""
+    _averages(g, beta_1, beta_2, m, v, work)
+    np.maximum(v_max, v, out=v_max)
+    _adaptive_step(theta, m, v_max, lr, 1.0 - beta_1**t, 1.0 - beta_2**t, epsilon, work)
+
+
+def adamax_step(
+    theta: Array,
+    g: Array,
+    lr: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+    m: Array,
+    u: Array,
+    work: Array,
+) -> None:
+    """m = β₁ m + (1 - β₁) g; u = max(β₂ u, |g| + ε); theta -= lr m̂ / u."""
+    m *= beta_1
+    np.multiply(g, 1.0 - beta_1, out=work)
+    m += work
+    np.abs(g, out=work)
+    work += epsilon
+    u *= beta_2
+    np.maximum(u, work, out=u)
+    np.divide(m, u, out=work)
+    work *= lr / (1.0 - beta_1**t)
+    theta -= work
+
+
+def nadam_step(
+    theta: Array,
+    g: Array,
+    lr: Any,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+    a: float,
+    b: float,
+    m: Array,
+    v: Array,
+    work: Array,
+) -> None:
+    """m and v as Adam's; theta -= lr (a m + b g) / (√v̂ + ε)."""
+    _averages(g, beta_1, beta_2, m, v, work)
+    look_ahead = a * m
+    look_ahead += b * g
+    _adaptive_step(theta, look_ahead, v, lr, 1.0, 1.0 - beta_2**t, epsilon, work)
+
+
+def adagrad_step(theta: Array, g: Array, lr: Any, epsilon: float, v: Array, work: Array) -> None:
+    """v += g²; theta -= lr g / (√v + ε)."""
+    np.multiply(g, g, out=work)
+    v += work
+    _adaptive_step(theta, g, v, lr, 1.0, 1.0, epsilon, work)
+
+
+def rmsprop_step(
+    theta: Array, g: Array, lr: Any, rho: float, epsilon: float, v: Array, work: Array
+) -> None:
+    """v = ρ v + (1 - ρ) g²; theta -= lr g / (√v + ε)."""
+    v *= rho
+    np.multiply(g, g, out=work)
+    work *= 1.0 - rho
+    v += work
+    _adaptive_step(theta, g, v, lr, 1.0, 1.0, epsilon, work)
+
+
+def adadelta_step(
+    theta: Array, g: Array, lr: Any, rho: float, epsilon: float, v: Array, d: Array, work: Array
+) -> None:
+    """v = ρ v + (1 - ρ) g²; δ = g √((d + ε) / (v + ε)); d = ρ d + (1 - ρ) δ²; theta -= lr δ."""
+    v *= rho
+    np.multiply(g, g, out=work)
+    work *= 1.0 - rho
+    v += work
+    np.add(d, epsilon, out=work)
+    work /= v + epsilon
+    np.sqrt(work, out=work)
+    work *= g  # work is δ
+    d *= rho
+    d += (1.0 - rho) * work * work
+    work *= lr
     theta -= work

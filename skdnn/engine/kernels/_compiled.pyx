@@ -1,0 +1,372 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Compiled twins of the kernels, with the signatures of `definitions`.
+
+A twin runs where its arrays are as the engine makes them: C-contiguous, aligned, all of one float
+type, and writable where they are written to.  Anything else it hands over to the definition, so
+both take the same arguments.
+The loops are C (passes.h, for each type); the matrix products are scipy's BLAS; the
+interpreter's lock is released around both.
+"""
+
+cimport numpy as np
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport intptr_t, uint16_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+from numpy.random cimport bitgen_t
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+import math
+
+from skdnn.engine.activations import Identity, LeakyReLU, Logistic, ReLU, Tanh
+from skdnn.engine.kernels import definitions
+
+np.import_array()
+
+cdef extern from "kernels.h" nogil:
+    void bias_activate(int single, void *Y, void *b, long m, long n, int activation, double slope)
+    void activate_backward(int single, void *dY, void *Y, long size, int activation, double slope)
+    void multiply(int single, void *A, void *B, long size)
+    void column_sums(int single, void *A, void *sums, long m, long n)
+    double c_softmax "softmax_cross_entropy"(int single, void *S, void *labels, void *weight,
+                                             double smoothing, void *dS, long m, long k)
+    double c_logistic "logistic_cross_entropy"(int single, void *S, void *Y, void *weight,
+                                               double smoothing, void *dS, long m, long k)
+    void bn_forward "batch_norm_forward"(int single, void *S, void *gamma, void *beta,
+                                         double epsilon, void *mean, void *var, void *sigma,
+                                         void *S_hat, void *Y, long m, long n)
+    void bn_backward "batch_norm_backward"(int single, void *dY, void *S_hat, void *sigma,
+                                           void *gamma, void *dgamma, void *dbeta, void *dS,
+                                           long m, long n)
+    void c_mask "mask"(int single, uint16_t *draws, uint16_t keep, double scale, void *mask, long n)
+    double l2(int single, void *W, double share, void *g, long n)
+    void sgd(int single, void *theta, void *g, double lr, void *rates, double mu, int nesterov,
+             void *v, long n)
+    void adam(int single, void *theta, void *g, double lr, void *rates, double b1, double b2,
+              double epsilon, double c, double d, void *m, void *v, long n)
+    void amsgrad(int single, void *theta, void *g, double lr, void *rates, double b1, double b2,
+                 double epsilon, double c, double d, void *m, void *v, void *v_max, long n)
+    void adamax(int single, void *theta, void *g, double lr, void *rates, double b1, double b2,
+                double epsilon, double d, void *m, void *u, long n)
+    void nadam(int single, void *theta, void *g, double lr, void *rates, double b1, double b2,
+               double epsilon, double a, double b, double c, void *m, void *v, long n)
+    void adagrad(int single, void *theta, void *g, double lr, void *rates, double epsilon,
+                 void *v, long n)
+    void rmsprop(int single, void *theta, void *g, double lr, void *rates, double rho,
+                 double epsilon, void *v, long n)
+    void adadelta(int single, void *theta, void *g, double lr, void *rates, double rho,
+                  double epsilon, void *v, void *d, long n)
+
+
+# The activations that the loops know; their numbers are those of the enumeration in kernels.h.
+cdef dict CODES = {Identity: 0, ReLU: 1, LeakyReLU: 2, Logistic: 3, Tanh: 4}
+
+
+cdef inline void *at(np.ndarray A) noexcept:
+    return NULL if A is None else np.PyArray_DATA(A)
+
+
+cdef inline bint plain(np.ndarray A, int dtype) noexcept:
+    """Whether A (None is) has this type and lies in memory as the loops want it."""
+    return A is None or (np.PyArray_TYPE(A) == dtype and np.PyArray_ISCARRAY_RO(A))
+
+
+cdef inline bint ready(np.ndarray A, int dtype) noexcept:
+    """Whether A is plain and may be written to: memory that is mapped may not."""
+    return A is None or (np.PyArray_TYPE(A) == dtype and np.PyArray_ISCARRAY(A))
+
+
+cdef inline bint is_float(int dtype) noexcept:
+    return dtype == np.NPY_FLOAT or dtype == np.NPY_DOUBLE
+
+
+cdef void product(int single, bint transpose_A, bint transpose_B, int m, int n, int k,
+                  void *A, int columns_A, void *B, int columns_B, void *C) noexcept nogil:
+    """C = A B of shape (m, n), row by row in memory: for BLAS, which counts columns, Cᵀ = Bᵀ Aᵀ."""
+    cdef float one = 1, zero = 0
+    cdef double one_ = 1, zero_ = 0
+    cdef char a = b"T" if transpose_A else b"N"
+    cdef char b = b"T" if transpose_B else b"N"
+    if m == 0 or n == 0:
+        return
+    columns_A, columns_B = max(columns_A, 1), max(columns_B, 1)  # BLAS insists, even on 0 columns
+    if single:
+        sgemm(&b, &a, &n, &m, &k, &one, <float *>B, &columns_B, <float *>A, &columns_A, &zero,
+              <float *>C, &n)
+    else:
+        dgemm(&b, &a, &n, &m, &k, &one_, <double *>B, &columns_B, <double *>A, &columns_A, &zero_,
+              <double *>C, &n)
+
+
+def gather(A, np.ndarray rows, np.ndarray out):
+    cdef int dtype = np.PyArray_TYPE(out)
+    if not (isinstance(A, np.ndarray) and plain(A, dtype) and ready(out, dtype)
+            and plain(rows, np.NPY_INTP) and np.PyArray_ISNUMBER(out)
+            and out.ndim == (<np.ndarray>A).ndim <= 2):
+        definitions.gather(A, rows, out)
+        return
+    cdef np.ndarray B = A
+    cdef size_t size = np.PyArray_ITEMSIZE(B)
+    cdef long m = np.PyArray_DIM(rows, 0), n = np.PyArray_DIM(B, 0), i
+    cdef intptr_t *index = <intptr_t *>np.PyArray_DATA(rows)
+    cdef char *source = <char *>np.PyArray_DATA(B)
+    cdef char *target = <char *>np.PyArray_DATA(out)
+    if B.ndim > 1:
+        size *= np.PyArray_DIM(B, 1)
+    with nogil:
+        for i in range(m):
+            memcpy(target + i * size, source + index[i] * size, size)
+
+
+def dense_forward(np.ndarray X, np.ndarray W, np.ndarray b, activation, np.ndarray S, np.ndarray Y):
+    cdef int dtype = np.PyArray_TYPE(W), code = CODES.get(type(activation), -1)
+    if not (is_float(dtype) and plain(X, dtype) and plain(W, dtype) and plain(b, dtype)
+            and ready(S, dtype) and ready(Y, dtype)):
+        definitions.dense_forward(X, W, b, activation, S, Y)
+        return
+    cdef int m = np.PyArray_DIM(X, 0), k = np.PyArray_DIM(X, 1), n = np.PyArray_DIM(W, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    cdef bint fused = 0 <= code <= 2  # exp and tanh are faster in numpy's vectorised loops
+    cdef double slope = activation.slope if code == 2 else 0
+    cdef void *x = at(X)
+    cdef void *w = at(W)
+    cdef void *bias = at(b)
+    cdef void *s = at(Y if fused else S)
+    with nogil:
+        product(single, False, False, m, n, k, x, k, w, n, s)
+        bias_activate(single, s, bias, m, n, code if fused else 0, slope)
+    if not fused:
+        activation.forward(S, Y)
+
+
+def dense_backward(np.ndarray X, np.ndarray W, activation, np.ndarray S, np.ndarray Y,
+                   np.ndarray dY, np.ndarray D, np.ndarray dW, np.ndarray db, np.ndarray dX):
+    cdef int dtype = np.PyArray_TYPE(W), code = CODES.get(type(activation), -1)
+    if not (is_float(dtype) and plain(X, dtype) and plain(W, dtype) and plain(S, dtype)
+            and plain(Y, dtype) and ready(dY, dtype) and ready(D, dtype) and ready(dW, dtype)
+            and ready(db, dtype) and ready(dX, dtype)):
+        definitions.dense_backward(X, W, activation, S, Y, dY, D, dW, db, dX)
+        return
+    cdef int m = np.PyArray_DIM(X, 0), k = np.PyArray_DIM(X, 1), n = np.PyArray_DIM(W, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    cdef double slope = activation.slope if code == 2 else 0
+    cdef void *x = at(X)
+    cdef void *w = at(W)
+    cdef void *y = at(Y)
+    cdef void *dy = at(dY)
+    cdef void *d = at(D)
+    cdef void *dw = at(dW)
+    cdef void *dbias = at(db)
+    cdef void *dx = at(dX)
+    cdef long size = np.PyArray_SIZE(dY)
+    if code < 0:
+        activation.derivative(S, Y, D)
+    with nogil:
+        if code < 0:
+            multiply(single, dy, d, size)
+        else:
+            activate_backward(single, dy, y, size, code, slope)
+        column_sums(single, dy, dbias, m, n)
+        product(single, True, False, k, n, m, x, k, dy, n, dw)
+        if dx != NULL:
+            product(single, False, True, m, k, n, dy, n, w, n, dx)
+
+
+def softmax_cross_entropy(np.ndarray S, np.ndarray labels, np.ndarray weight, double smoothing,
+                          np.ndarray dS):
+    cdef int dtype = np.PyArray_TYPE(S)
+    if not (is_float(dtype) and plain(S, dtype) and plain(labels, np.NPY_INTP)
+            and plain(weight, dtype) and ready(dS, dtype) and np.PyArray_DIM(S, 0) > 0):
+        return definitions.softmax_cross_entropy(S, labels, weight, smoothing, dS)
+    cdef long m = np.PyArray_DIM(S, 0), k = np.PyArray_DIM(S, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    cdef void *s = at(S)
+    cdef void *y = at(labels)
+    cdef void *w = at(weight)
+    cdef void *ds = at(dS)
+    with nogil:
+        value = c_softmax(single, s, y, w, smoothing, ds, m, k)
+    return value
+
+
+def logistic_cross_entropy(np.ndarray S, np.ndarray T, np.ndarray weight, double smoothing,
+                           np.ndarray dS):
+    cdef int dtype = np.PyArray_TYPE(S)
+    if not (is_float(dtype) and plain(S, dtype) and plain(T, dtype) and plain(weight, dtype)
+            and ready(dS, dtype) and np.PyArray_DIM(S, 0) > 0):
+        return definitions.logistic_cross_entropy(S, T, weight, smoothing, dS)
+    cdef long m = np.PyArray_DIM(S, 0), k = np.PyArray_DIM(S, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    cdef void *s = at(S)
+    cdef void *y = at(T)
+    cdef void *w = at(weight)
+    cdef void *ds = at(dS)
+    with nogil:
+        value = c_logistic(single, s, y, w, smoothing, ds, m, k)
+    return value
+
+
+def batch_norm_forward(np.ndarray S, np.ndarray gamma, np.ndarray beta, double epsilon,
+                       np.ndarray mean, np.ndarray var, np.ndarray sigma, np.ndarray S_hat,
+                       np.ndarray Y):
+    cdef int dtype = np.PyArray_TYPE(gamma)
+    if not (is_float(dtype) and plain(S, dtype) and plain(gamma, dtype) and plain(beta, dtype)
+            and ready(mean, dtype) and ready(var, dtype) and ready(sigma, dtype)
+            and ready(S_hat, dtype) and ready(Y, dtype)):
+        definitions.batch_norm_forward(S, gamma, beta, epsilon, mean, var, sigma, S_hat, Y)
+        return
+    cdef long m = np.PyArray_DIM(S, 0), n = np.PyArray_DIM(S, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    bn_forward(single, at(S), at(gamma), at(beta), epsilon, at(mean), at(var), at(sigma),
+               at(S_hat), at(Y), m, n)
+
+
+def batch_norm_backward(np.ndarray dY, np.ndarray S_hat, np.ndarray sigma, np.ndarray gamma,
+                        np.ndarray dgamma, np.ndarray dbeta, np.ndarray dS):
+    cdef int dtype = np.PyArray_TYPE(gamma)
+    if not (is_float(dtype) and plain(dY, dtype) and plain(S_hat, dtype) and plain(sigma, dtype)
+            and plain(gamma, dtype) and ready(dgamma, dtype) and ready(dbeta, dtype)
+            and ready(dS, dtype)):
+        definitions.batch_norm_backward(dY, S_hat, sigma, gamma, dgamma, dbeta, dS)
+        return
+    cdef long m = np.PyArray_DIM(dY, 0), n = np.PyArray_DIM(dY, 1)
+    cdef int single = dtype == np.NPY_FLOAT
+    bn_backward(single, at(dY), at(S_hat), at(sigma), at(gamma), at(dgamma), at(dbeta), at(dS),
+                m, n)
+
+
+def dropout_mask(rng, int keep, np.ndarray mask):
+    cdef int dtype = np.PyArray_TYPE(mask)
+    generator = rng.bit_generator
+    if not (is_float(dtype) and ready(mask, dtype)):
+        definitions.dropout_mask(rng, keep, mask)
+        return
+    cdef long n = np.PyArray_SIZE(mask), n_words = (n + 3) // 4, i
+    cdef int single = dtype == np.NPY_FLOAT
+    cdef bitgen_t *bits = <bitgen_t *>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+    cdef uint64_t *words = <uint64_t *>malloc(n_words * sizeof(uint64_t))
+    cdef void *target = at(mask)
+    if words == NULL and n_words > 0:
+        raise MemoryError
+    with generator.lock, nogil:
+        for i in range(n_words):
+            words[i] = bits.next_uint64(bits.state)
+        c_mask(single, <uint16_t *>words, keep, 65536.0 / keep, target, n)
+    free(words)
+
+
+def l2_penalty(np.ndarray W, double share, np.ndarray g):
+    cdef int dtype = np.PyArray_TYPE(W)
+    if not (is_float(dtype) and plain(W, dtype) and ready(g, dtype)):
+        return definitions.l2_penalty(W, share, g)
+    cdef int single = dtype == np.NPY_FLOAT
+    return 0.5 * share * l2(single, at(W), share, at(g), np.PyArray_SIZE(W))
+
+
+# Optimizer steps ---------------------------------------------------------------------------------
+
+cdef inline bint vectors(np.ndarray theta, np.ndarray g, lr, list moments) noexcept:
+    """Whether the vectors of a step are as the loops want them."""
+    cdef int dtype = np.PyArray_TYPE(theta)
+    cdef np.ndarray moment
+    if not (is_float(dtype) and ready(theta, dtype) and plain(g, dtype)):
+        return False
+    if isinstance(lr, np.ndarray) and not (
+            plain(lr, dtype) and np.PyArray_SIZE(lr) == np.PyArray_SIZE(theta)):
+        return False
+    for moment in moments:
+        if not ready(moment, dtype):
+            return False
+    return True
+
+
+cdef inline void *rates_of(lr) noexcept:
+    return at(lr) if isinstance(lr, np.ndarray) else NULL
+
+
+cdef inline double rate_of(lr) except? -1:
+    return 0.0 if isinstance(lr, np.ndarray) else lr
+
+
+def sgd_step(np.ndarray theta, np.ndarray g, lr, double momentum, bint nesterov, np.ndarray v,
+             work):
+    if not vectors(theta, g, lr, [v]):
+        definitions.sgd_step(theta, g, lr, momentum, nesterov, v, work)
+        return
+    sgd(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+        momentum, nesterov, at(v), np.PyArray_SIZE(theta))
+
+
+def adam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
+              long t, np.ndarray m, np.ndarray v, work):
+    if not vectors(theta, g, lr, [m, v]):
+        definitions.adam_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, work)
+        return
+    cdef double c = math.sqrt(1 - beta_2**t)
+    cdef double d = c / (1 - beta_1**t)
+    cdef int single = np.PyArray_TYPE(theta) == np.NPY_FLOAT
+    cdef void *theta_ = at(theta)
+    cdef void *g_ = at(g)
+    cdef void *m_ = at(m)
+    cdef void *v_ = at(v)
+    cdef void *rates = rates_of(lr)
+    cdef double rate = rate_of(lr)
+    cdef long n = np.PyArray_SIZE(theta)
+    with nogil:
+        adam(single, theta_, g_, rate, rates, beta_1, beta_2, epsilon, c, d, m_, v_, n)
+
+
+def amsgrad_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
+                 long t, np.ndarray m, np.ndarray v, np.ndarray v_max, work):
+    if not vectors(theta, g, lr, [m, v, v_max]):
+        definitions.amsgrad_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, v_max, work)
+        return
+    cdef double c = math.sqrt(1 - beta_2**t)
+    amsgrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+            beta_1, beta_2, epsilon, c, c / (1 - beta_1**t), at(m), at(v), at(v_max),
+            np.PyArray_SIZE(theta))
+
+
+def adamax_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
+                long t, np.ndarray m, np.ndarray u, work):
+    if not vectors(theta, g, lr, [m, u]):
+        definitions.adamax_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, u, work)
+        return
+    adamax(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+           beta_1, beta_2, epsilon, 1 / (1 - beta_1**t), at(m), at(u), np.PyArray_SIZE(theta))
+
+
+def nadam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
+               long t, double a, double b, np.ndarray m, np.ndarray v, work):
+    if not vectors(theta, g, lr, [m, v]):
+        definitions.nadam_step(theta, g, lr, beta_1, beta_2, epsilon, t, a, b, m, v, work)
+        return
+    nadam(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+          beta_1, beta_2, epsilon, a, b, math.sqrt(1 - beta_2**t), at(m), at(v),
+          np.PyArray_SIZE(theta))
+
+
+def adagrad_step(np.ndarray theta, np.ndarray g, lr, double epsilon, np.ndarray v, work):
+    if not vectors(theta, g, lr, [v]):
+        definitions.adagrad_step(theta, g, lr, epsilon, v, work)
+        return
+    adagrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+            epsilon, at(v), np.PyArray_SIZE(theta))
+
+
+def rmsprop_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
+                 work):
+    if not vectors(theta, g, lr, [v]):
+        definitions.rmsprop_step(theta, g, lr, rho, epsilon, v, work)
+        return
+    rmsprop(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+            rho, epsilon, at(v), np.PyArray_SIZE(theta))
+
+
+def adadelta_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
+                  np.ndarray d, work):
+    if not vectors(theta, g, lr, [v, d]):
+        definitions.adadelta_step(theta, g, lr, rho, epsilon, v, d, work)
+        return
+    adadelta(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
+             rho, epsilon, at(v), at(d), np.PyArray_SIZE(theta))

@@ -1,0 +1,138 @@
+"""Threads: as many as BLAS may use, where the work is worth them.
+
+The products of a small network are slower on two threads than on one, so BLAS gets one inside
+`fit` and `predict`, and its share goes to the rows: each thread takes some rows of the batch
+through a network of its own on the same numbers.  What BLAS was allowed before, by the user, the
+environment or joblib in its workers, is what is shared out, and is given back afterwards.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from threadpoolctl import ThreadpoolController
+
+from skdnn.engine.layers import BatchNorm, Dense, Dropout
+from skdnn.engine.losses import Loss
+from skdnn.engine.network import Network
+from skdnn.engine.tables import Array
+
+WORTHWHILE = 4e7  # multiplications in a step that make up for waking a thread
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """Return the handle of the BLAS libraries that are loaded; to find them takes milliseconds."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Give BLAS one thread, and yield how many it had: those that may be shared out.
+
+    A thread that is not the main one is somebody's worker already, and gets one.
+    """
+    allowed = max((library.num_threads for library in blas().lib_controllers), default=1)
+    if threading.current_thread() is not threading.main_thread():
+        allowed = 1
+    with blas().limit(limits=1):
+        yield allowed
+
+
+def multiplications(network: Network) -> int:
+    """Return the multiplications that a row costs in one forward pass."""
+    return sum(layer.W.size for layer in network.layers if isinstance(layer, Dense))
+
+
+def infer(network: Network, X: Any) -> Array:
+    """Return the raw scores of the rows of X, on several threads where there are many rows."""
+    work = X.shape[0] * multiplications(network)
+    if work < WORTHWHILE:
+        return network.infer_in_chunks(X)
+    with one_blas_thread() as n_threads:
+        if n_threads == 1:
+            return network.infer_in_chunks(X)
+        parts = shares_of(X.shape[0], n_threads)
+        S = np.empty((X.shape[0], network.n_scores), network.dtype)
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(lambda rows: network.infer_in_chunks(X[rows], S[rows]), parts))
+    return S
+
+
+def shares_of(m: int, n: int) -> list[slice]:
+    """Cut m rows into n parts of about the same length."""
+    return [slice(m * i // n, m * (i + 1) // n) for i in range(n)]
+
+
+class DataParallel:
+    """Share the rows of a batch out over threads.
+
+    Each thread has a network of its own, with buffers of its own, on the same parameters; the
+    gradients are added up in a fixed order, so the same number of threads gives the same numbers.
+    Dropout's masks are drawn for the whole batch, so they do not depend on the threads.
+
+    Parameters
+    ----------
+    network : Network
+        The one in training; takes the first share.
+    n_threads : int
+        Number of threads.
+    """
+
+    def __init__(self, network: Network, n_threads: int):
+        self.networks = [network, *(network.sharing() for _ in range(n_threads - 1))]
+        for other in self.networks[1:]:
+            other.prepare_training(network.rng)
+        self.pool = ThreadPoolExecutor(n_threads - 1)
+
+    @staticmethod
+    def suits(network: Network, X: Any, batch_size: int) -> bool:
+        """Whether a step is large enough, and its rows do not depend on each other."""
+        independent = not any(isinstance(layer, BatchNorm) for layer in network.layers)
+        work = 3 * batch_size * multiplications(network)
+        return independent and not sparse.issparse(X) and work >= WORTHWHILE
+
+    def loss_and_gradient(
+        self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
+    ) -> float:
+        """Evaluate the objective, as `Network.loss_and_gradient` does."""
+        first, *others = self.networks
+        parts = shares_of(len(X), len(self.networks))
+        weights = [None if weight is None else weight[rows] for rows in parts]
+        sums = [
+            float(rows.stop - rows.start if w is None else w.sum(dtype=np.float64))
+            for rows, w in zip(parts, weights, strict=True)
+        ]
+        total = sum(sums)
+        self._draw_masks(parts)
+
+        def run(network: Network, rows: slice, w: Array | None, part: float) -> float:
+            if part == 0.0:  # no rows, or none of weight
+                network.gradient.fill(0.0)
+                return 0.0
+            return network.share_of_gradient(X[rows], Y[rows], w, loss, part / total)
+
+        shares = list(zip(self.networks, parts, weights, sums, strict=True))
+        running = [self.pool.submit(run, *share) for share in shares[1:]]
+        value = run(*shares[0])
+        for task, network in zip(running, others, strict=True):
+            value += task.result()
+            first.gradient += network.gradient
+        return value + first.penalty(alpha / total)
+
+    def _draw_masks(self, parts: list[slice]) -> None:
+        first = self.networks[0]
+        for layers in zip(*(network.layers for network in self.networks), strict=True):
+            if isinstance(layers[0], Dropout):
+                mask = layers[0].draw(parts[-1].stop, first.dtype, first.rng)
+                for layer, rows in zip(layers, parts, strict=True):
+                    layer.given = mask[rows]
+
+    def close(self) -> None:
+        """End the threads."""
+        self.pool.shutdown()
