@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from skdnn._version import __version__
 from skdnn.estimators import MLPClassifier, MLPRegressor
 
-__version__ = "0.1.0"
 __all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]
 
 

@@ -9,6 +9,7 @@ import scipy
 import sklearn
 from threadpoolctl import threadpool_info
 
+from skdnn._version import __version__
 from skdnn.engine import kernels
 
 
@@ -21,8 +22,6 @@ def show_versions() -> None:
     >>> show_versions()  # doctest: +ELLIPSIS
     skdnn ..., kernels: ...
     """
-    from skdnn import __version__
-
     packages = ", ".join(f"{p.__name__} {p.__version__}" for p in (numpy, scipy, sklearn, pandas))
     print(f"skdnn {__version__}, kernels: {kernels.IMPLEMENTATION}")
     print(f"Python {sys.version.split()[0]} on {platform.platform()}")

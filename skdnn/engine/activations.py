@@ -4,6 +4,41 @@ A new activation is one class below and one line in `ACTIVATIONS`.  ``forward`` 
 σ(S) into ``X``; ``derivative`` writes σ'(S) into ``D`` and may look at the input ``S``
 and at the output ``X``, whichever makes the formula shorter.  The pull-back of a gradient
 is then ``dS = dX * D``.
+
+Conventions
+-----------
+``S``, ``X`` and ``D`` are float arrays of one shape, (m, n) in a network, and one dtype, float32
+or float64; what comes out is written, nothing is returned.  Brackets are one where the condition
+in them holds, else zero.  At a kink in 0 σ' is that of the left side.
+
+Examples
+--------
+>>> import numpy as np
+>>> S = np.array([-1.0, 0.0, 1.0])
+>>> X, D = np.empty_like(S), np.empty_like(S)
+>>> sigma = get_activation("tanh")
+>>> sigma.forward(S, X)
+>>> sigma.derivative(S, X, D)
+>>> bool(np.allclose(D, 1 - np.tanh(S) ** 2))
+True
+
+σ(-1) and σ(1) of all:
+
+>>> for name, sigma in ACTIVATIONS.items():
+...     sigma.forward(S, X)
+...     print(f"{name:10} {X[0]:6.3f} {X[2]:6.3f}")
+relu        0.000  1.000
+identity   -1.000  1.000
+logistic    0.269  0.731
+tanh       -0.762  0.762
+leaky_relu -0.010  1.000
+elu        -0.632  1.000
+selu       -1.111  1.051
+softplus    0.313  1.313
+gelu       -0.159  0.841
+silu       -0.269  0.731
+mish       -0.303  0.865
+step        0.000  1.000
 """
 
 import math
@@ -22,7 +57,7 @@ class Activation(Protocol):
     Attributes
     ----------
     init : str
-        Name of the initializer that suits weights in front of this activation.
+        Name of the initialiser that suits weights in front of this activation.
     from_output : bool
         Whether σ' is computed from X alone, so that X may take the place of S in memory.
     """
@@ -39,7 +74,7 @@ class Activation(Protocol):
 
 @dataclass(frozen=True)
 class Identity:
-    """σ(s) = s."""
+    """σ(s) = s; σ' = 1."""
 
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
@@ -53,7 +88,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Logistic:
-    """σ(s) = 1 / (1 + exp(-s)); σ' = σ (1 - σ)."""
+    """σ(s) = 1 / (1 + exp(-s)); σ' = σ (1 - σ).
+
+    Rumelhart, Hinton and Williams (1986, eq. 2).
+    """
 
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
@@ -68,7 +106,7 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Tanh:
-    """σ(s) = tanh(s); σ' = 1 - σ²."""
+    """σ(s) = tanh(s); σ' = 1 - σ² (LeCun et al., 1998, "Efficient BackProp", sec. 4.4)."""
 
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
@@ -104,6 +142,11 @@ class LeakyReLU:
     ----------
     slope : float, default=0.01
         Slope on the negative side, in [0, 1).
+
+    Raises
+    ------
+    ValueError
+        If slope is out of its range.
 
     Examples
     --------
@@ -141,6 +184,19 @@ class ELU:
     ----------
     alpha : float, default=1.0
         The function tends to -alpha far on the negative side; positive.
+
+    Raises
+    ------
+    ValueError
+        If alpha is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.empty(3)
+    >>> ELU(alpha=2.0).forward(np.array([-100.0, 0.0, 2.0]), X)
+    >>> X
+    array([-2.,  0.,  2.])
     """
 
     init: ClassVar[str] = "he_uniform"
@@ -166,7 +222,8 @@ class ELU:
 class SELU:
     """σ(s) = λ s where s > 0, else λ α (exp(s) - 1); σ' = λ, else σ + λ α.
 
-    λ and α make zero mean and unit variance a fixed point (Klambauer et al., 2017).
+    λ (``scale``) and α make zero mean and unit variance a fixed point (Klambauer et al., 2017,
+    eq. 2), for weights as ``init`` draws them.
     """
 
     init: ClassVar[str] = "lecun_normal"
@@ -258,7 +315,7 @@ class Mish:
 
 @dataclass(frozen=True)
 class Step:
-    """σ(s) = [s > 0], the threshold unit of the perceptron.
+    """σ(s) = [s > 0], the threshold unit of the perceptron (Rosenblatt, 1958).
 
     Its derivative is zero wherever it exists, so training goes straight through: the
     gradient passes as if σ' were 1 where |s| ≤ 1 and 0 elsewhere (Bengio, Léonard and
@@ -295,6 +352,16 @@ ALIASES = {"sigmoid": "logistic", "linear": "identity", "swish": "silu"}
 
 def get_activation(activation: str | Activation) -> Activation:
     """Return the activation of this name (or alias), or the object itself.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A key of ``ACTIVATIONS`` or ``ALIASES``, or any object with ``forward`` and ``derivative``.
+
+    Raises
+    ------
+    ValueError
+        If there is no activation of this name.
 
     Examples
     --------

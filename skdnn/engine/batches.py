@@ -17,12 +17,12 @@ class Batches:
     ----------
     X : ndarray of shape (n_samples, n_in), C-contiguous, or csr_array
         Inputs in the network's dtype; never copied as a whole, never written to.
-    Y : ndarray of shape (n,) or (n, k)
+    Y : ndarray of shape (n,) or (n, k), n ≥ 1
         Targets of the rows in use.
     weight : ndarray of shape (n,) or None
         Weights of the rows in use.
     batch_size : int
-        Rows of a batch; the last one of an epoch may have fewer.
+        Rows of a batch, at least 1, cut to n; the last one of an epoch may have fewer.
     rows : ndarray of int of shape (n,) or None, default=None
         The rows of X in use; None is all of them.
 
@@ -59,7 +59,19 @@ class Batches:
     def epoch(self, rng: np.random.Generator | None = None) -> Iterator[tuple[Any, Any, Any]]:
         """Yield (X, Y, weight) batch by batch, in the order of the rows or shuffled by `rng`.
 
-        A batch is valid until the next one is asked for.
+        A batch is valid until the next one is asked for.  It may be a view of the data: only read
+        it.
+
+        Parameters
+        ----------
+        rng : Generator or None, default=None
+            Where the order is drawn from; None is the order of the rows.
+
+        Yields
+        ------
+        X : ndarray or csr_array of shape (m, n_in)
+        Y : ndarray of shape (m,) or (m, k)
+        weight : ndarray of shape (m,) or None
         """
         order = None if rng is None else rng.permutation(self.n)
         for start in range(0, self.n, self.batch_size):

@@ -4,6 +4,24 @@ A layer is a specification (its fields), views of the parameter vector (after `b
 buffers for one batch (after `allocate`).  *A layer may overwrite the gradient it is given,
 never the input it is given.*  What `forward` and `backward` return is the layer's own
 buffer, valid until its next call.  `infer` touches no buffer, so threads may share a layer.
+
+Conventions
+-----------
+A batch has m rows.  What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
+(``Y``) shape (m, n_out), and each derivative the shape of what it is named after; n_in = n_out but
+for `Dense`.  All are arrays of the network's dtype, float32 or float64; the first layer, if it is
+`Dense` or `Dropout`, may be given a csr_array.  Fields are not checked.
+
+Examples
+--------
+>>> import numpy as np
+>>> from skdnn.engine.activations import Tanh
+>>> layer = Activate(2, Tanh())
+>>> layer.allocate(1, "float64", np.random.default_rng(0))
+>>> layer.forward(np.array([[0.0, 1.0]])).round(3)
+array([[0.   , 0.762]])
+>>> layer.backward(np.array([[1.0, 1.0]])).round(3)
+array([[1.  , 0.42]])
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +50,10 @@ class Layer(Protocol):
     def slots(self) -> tuple[Slot, ...]: ...
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
-        """Make the buffers for batches of m rows; `rng` is where random layers draw from."""
+        """Make the buffers for batches of m rows; `rng` is where random layers draw from.
+
+        Before the first `forward`, and whenever m changes.
+        """
 
     def infer(self, X: Any) -> Any:
         """Return Y as at prediction, in a new array (or X itself)."""
@@ -41,7 +62,7 @@ class Layer(Protocol):
         """Return Y as in training, and remember what `backward` needs."""
 
     def backward(self, dY: Any) -> Any:
-        """Write the gradient of the parameters, if any, and return dX."""
+        """Write the gradient of the parameters, if any, and return dX, for the last `forward`."""
 
 
 class Parametric(Layer, Protocol):
@@ -69,10 +90,13 @@ def buffer() -> Any:
 class Dense:
     """Y = σ(S), S = X W + b.
 
+    Backwards dS = dY ⊙ σ'(S), dW = Xᵀ dS, db = 1ᵀ dS, dX = dS Wᵀ (Rumelhart, Hinton and Williams,
+    1986; Bishop, 2006, eq. 5.53 and 5.56).
+
     Parameters
     ----------
     n_in, n_out : int
-        Columns of X and of Y.
+        Columns of X and of Y, at least 1.
     init : Initializer
         Draws W; b starts at 0.
     activation : Activation, default=Identity()
@@ -81,6 +105,14 @@ class Dense:
     Notes
     -----
     Takes a sparse CSR batch as the first layer of a network.
+
+    Examples
+    --------
+    >>> from skdnn.engine.initializers import Zeros
+    >>> layer = Dense(2, 1, Zeros())
+    >>> layer.bind([np.array([[2.0], [3.0]]), np.array([1.0])])
+    >>> layer.infer(np.array([[1.0, 10.0]]))
+    array([[33.]])
     """
 
     n_in: int
@@ -136,20 +168,20 @@ class Dense:
         return self.Y
 
     def _forward(self, X: Any, S: Array, Y: Array) -> None:
-        if sparse.issparse(X):
+        if isinstance(X, np.ndarray):
+            kernels.dense_forward(X, self.W, self.b, self.activation, S, Y)
+        else:
             np.add(X @ self.W, self.b, out=S)
             self.activation.forward(S, Y)
-        else:
-            kernels.dense_forward(X, self.W, self.b, self.activation, S, Y)
 
     def backward(self, dY: Array) -> Array | None:
         X, W, activation, S, Y, D = self.X, self.W, self.activation, self.S, self.Y, self.D
-        if sparse.issparse(X):
+        if isinstance(X, np.ndarray):
+            kernels.dense_backward(X, W, activation, S, Y, dY, D, self.dW, self.db, self.dX)
+        else:
             dS = kernels.activation_backward(activation, S, Y, dY, D)
             self.dW[:] = X.T @ dS
             dS.sum(axis=0, out=self.db)
-        else:
-            kernels.dense_backward(X, W, activation, S, Y, dY, D, self.dW, self.db, self.dX)
         return self.dX
 
 
@@ -196,16 +228,29 @@ class BatchNorm:
 
     A batch of one row has no variance: Ŝ is 0, and the running statistics stay as they were.
     At prediction μ and var are the running statistics,
-    ``running = (1 - momentum) running + momentum batch``, with the unbiased variance.
+    ``running = (1 - momentum) running + momentum batch``, with the unbiased variance (Algorithms 1
+    and 2 there; γ and running var start at 1, β and running μ at 0).
 
     Parameters
     ----------
     n_out : int
         Columns of S and of Y.
     momentum : float
-        Weight of the newest batch in the running statistics.
+        Weight of the newest batch in the running statistics, in (0, 1].
     epsilon : float, default=1e-5
-        Keeps the division finite where a column is constant.
+        ε, keeps the division finite where a column is constant; positive.
+
+    Examples
+    --------
+    >>> layer = BatchNorm(1, momentum=0.1)
+    >>> layer.bind([np.empty(1) for slot in layer.slots])
+    >>> layer.initialize(np.random.default_rng(0))
+    >>> layer.allocate(2, "float64", np.random.default_rng(0))
+    >>> layer.forward(np.array([[1.0], [3.0]])).round(3)
+    array([[-1.],
+           [ 1.]])
+    >>> print(f"{layer.mean[0]:.2f} {layer.var[0]:.2f}")
+    0.20 1.10
     """
 
     n_out: int
@@ -274,7 +319,9 @@ class BatchNorm:
 class Dropout:
     """Y = X ⊙ M, M = 1 / (1 - rate) with probability 1 - rate, else 0 (Srivastava et al., 2014).
 
-    The identity at prediction.  The probability is rounded to 16 bits.
+    The identity at prediction; dX = dY ⊙ M.  The probability is rounded to 16 bits, away from 0
+    and 1, and M is the inverse of the rounded one.  Of a csr_array only what is stored can be
+    dropped.
 
     Parameters
     ----------
@@ -282,6 +329,15 @@ class Dropout:
         Columns of X and of Y.
     rate : float
         Share of the entries that are dropped, in [0, 1).
+
+    Examples
+    --------
+    >>> layer = Dropout(4, rate=0.5)
+    >>> layer.allocate(100, "float64", np.random.default_rng(0))
+    >>> np.unique(layer.forward(np.ones((100, 4))))
+    array([0., 2.])
+    >>> layer.infer(np.ones((1, 4)))
+    array([[1., 1., 1., 1.]])
     """
 
     n_out: int
@@ -306,7 +362,7 @@ class Dropout:
         self.Y = np.empty((0, self.n_out), dtype)  # sparse input will need none
 
     def draw(self, m: int, dtype: Any, rng: np.random.Generator) -> Array:
-        """Return a new mask for m rows."""
+        """Return a new mask of shape (m, n_out); valid until the next is drawn."""
         if len(self.drawn) != m:
             self.drawn = np.empty((m, self.n_out), dtype)
         kernels.dropout_mask(rng, self.keep, self.drawn)

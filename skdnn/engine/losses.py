@@ -10,6 +10,51 @@ calls ℓ, and writes ∂L/∂S into ``dS``; a weight of None is all ones.
 Targets ``Y`` are numbers of shape (m, k), or labels 0 … K-1 of shape (m,) where the outputs
 of a row compete (softmax).  Everything is computed by log-sum-exp, nothing by clipping
 probabilities.
+
+S, dS, and Y where it has shape (m, k), are of one dtype, float32 or float64; weight has shape
+(m,), no negative entry and a positive sum.  Each docstring gives ℓ of a row and its derivative
+``dS`` before the mean is taken; sums are over the k columns, ``r = s - y``.  Targets and
+parameters are not checked: outside the ranges given the numbers mean nothing.
+
+Examples
+--------
+>>> import numpy as np
+>>> S, Y = np.array([[0.0], [4.0]]), np.array([[1.0], [1.0]])
+>>> dS = np.empty_like(S)
+>>> SquaredError().value_and_gradient(S, Y, None, dS)
+2.5
+>>> dS
+array([[-0.5],
+       [ 1.5]])
+
+All losses on numbers, on the same scores and targets:
+
+>>> for loss in (
+...     SquaredError(), AbsoluteError(), Huber(1.0), Quantile(0.9), Poisson(), Gamma(),
+...     LogisticCrossEntropy(), LogisticSquaredError(), Hinge(1.0),
+... ):
+...     value = loss.value_and_gradient(S, Y, None, dS)
+...     print(f"{type(loss).__name__:20} {value:7.4f} {dS[0, 0]:7.4f} {dS[1, 0]:7.4f}")
+SquaredError          2.5000 -0.5000  1.5000
+AbsoluteError         2.0000 -0.5000  0.5000
+Huber                 1.5000 -0.5000  0.5000
+Quantile              0.6000 -0.4500  0.0500
+Poisson              24.7991  0.0000 26.7991
+Gamma                 1.5092  0.0000  0.4908
+LogisticCrossEntropy  0.3556 -0.2500 -0.0090
+LogisticSquaredError  0.1252 -0.1250 -0.0003
+Hinge                 0.5000 -0.5000  0.0000
+
+And on labels:
+
+>>> S, y = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 0.0]]), np.array([0, 2])
+>>> dS = np.empty_like(S)
+>>> for loss in (SoftmaxCrossEntropy(), SoftmaxSquaredError(), MulticlassHinge(1.0)):
+...     value = loss.value_and_gradient(S, y, None, dS)
+...     print(f"{type(loss).__name__:20} {value:7.4f} {dS[1].round(2)}")
+SoftmaxCrossEntropy   0.9795 [ 0.11  0.29 -0.39]
+SoftmaxSquaredError   0.2945 [ 0.    0.11 -0.11]
+MulticlassHinge       1.0000 [ 0.   0.5 -0.5]
 """
 
 from dataclasses import dataclass
@@ -28,7 +73,7 @@ class Loss(Protocol):
 
     Attributes
     ----------
-    out_activation : str
+    out_activation : {"identity", "logistic", "softmax", "exp"}
         Name of the inverse link.
     """
 
@@ -46,7 +91,7 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class SquaredError:
-    """ℓ = ½ Σₖ (sₖ - yₖ)²."""
+    """ℓ = ½ Σₖ rₖ²; dS = r (Bishop, 2006, eq. 5.14)."""
 
     out_activation: ClassVar[str] = "identity"
 
@@ -60,7 +105,7 @@ class SquaredError:
 
 @dataclass(frozen=True)
 class AbsoluteError:
-    """ℓ = Σₖ |sₖ - yₖ|; dS = sign(s - y)."""
+    """ℓ = Σₖ |rₖ|; dS = sign(r): its minimum is the median (Koenker and Bassett, 1978)."""
 
     out_activation: ClassVar[str] = "identity"
 
@@ -80,7 +125,13 @@ class Huber:
     Parameters
     ----------
     delta : float
-        δ, where the parabola goes over into a line.
+        δ, where the parabola goes over into a line, in the units of y; positive.
+
+    Examples
+    --------
+    >>> dS = np.empty((1, 1))
+    >>> Huber(delta=2.0).value_and_gradient(np.array([[5.0]]), np.array([[0.0]]), None, dS)
+    8.0
     """
 
     delta: float
@@ -99,12 +150,18 @@ class Huber:
 class Quantile:
     """ℓ = Σₖ q (y - s)₊ + (1 - q) (s - y)₊: its minimum is the q-quantile.
 
-    Koenker and Bassett (1978).
+    dS = 1 - q where s > y, -q where s < y, else 0 (Koenker and Bassett, 1978).
 
     Parameters
     ----------
     q : float
         In (0, 1).
+
+    Examples
+    --------
+    >>> dS = np.empty((1, 1))
+    >>> Quantile(0.75).value_and_gradient(np.array([[0.0]]), np.array([[2.0]]), None, dS)
+    1.5
     """
 
     q: float
@@ -122,7 +179,10 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Poisson:
-    """ℓ = Σₖ exp(s) - y s + y log y - y, half the Poisson deviance of μ = exp(s), y ≥ 0."""
+    """ℓ = Σₖ exp(s) - y s + y log y - y, half the Poisson deviance of μ = exp(s), y ≥ 0.
+
+    dS = μ - y (McCullagh and Nelder, 1989, sec. 2.3); 0 log 0 = 0.
+    """
 
     out_activation: ClassVar[str] = "exp"
 
@@ -138,7 +198,10 @@ class Poisson:
 
 @dataclass(frozen=True)
 class Gamma:
-    """ℓ = Σₖ y exp(-s) + s - log y - 1, half the gamma deviance of μ = exp(s), y > 0."""
+    """ℓ = Σₖ y exp(-s) + s - log y - 1, half the gamma deviance of μ = exp(s), y > 0.
+
+    dS = 1 - y / μ (McCullagh and Nelder, 1989, sec. 2.3).
+    """
 
     out_activation: ClassVar[str] = "exp"
 
@@ -158,10 +221,17 @@ class Gamma:
 class LogisticCrossEntropy:
     """ℓ = Σₖ log(1 + exp(s)) - t s, t = (1 - ε) y + ε / 2; dS = p - t, p = 1 / (1 + exp(-s)).
 
+    Targets y are 0 or 1, or between them (Bishop, 2006, eq. 5.22).
+
     Parameters
     ----------
     smoothing : float, default=0.0
-        Label smoothing ε (Szegedy et al., 2016).
+        Label smoothing ε, in [0, 1) (Szegedy et al., 2016, sec. 7).
+
+    Examples
+    --------
+    >>> LogisticCrossEntropy().predict(np.array([[0.0], [1000.0]])).tolist()
+    [[0.5], [1.0]]
     """
 
     smoothing: float = 0.0
@@ -176,9 +246,15 @@ class LogisticCrossEntropy:
 
 @dataclass(frozen=True)
 class LogisticSquaredError:
-    """ℓ = Σₖ (p - t)², p = 1 / (1 + exp(-s)); dS = 2 (p - t) p (1 - p).
+    """ℓ = Σₖ (p - t)², p = 1 / (1 + exp(-s)), t = (1 - ε) y + ε / 2; dS = 2 (p - t) p (1 - p).
 
-    That is ½ Σ (output - target)² over the two outputs p and 1 - p of a yes-or-no question.
+    That is ½ Σ (output - target)² over the two outputs p and 1 - p of a yes-or-no question
+    (Rumelhart, Hinton and Williams, 1986, eq. 3; for probabilities, Brier, 1950).
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Label smoothing ε, in [0, 1) (Szegedy et al., 2016, sec. 7).
     """
 
     smoothing: float = 0.0
@@ -196,10 +272,15 @@ class LogisticSquaredError:
 
 @dataclass(frozen=True)
 class Hinge:
-    """ℓ = Σₖ max(0, margin - t s), t = ±1; dS = -t where t s ≤ margin.
+    """ℓ = Σₖ max(0, margin - t s), t = 2 y - 1 = ±1; dS = -t where t s ≤ margin, else 0.
 
     With margin 1 the support vector machine's (Cortes and Vapnik, 1995), with margin 0 the
     perceptron's (Rosenblatt, 1958).
+
+    Parameters
+    ----------
+    margin : float
+        Score beyond which a row costs nothing; not negative.
     """
 
     margin: float
@@ -220,7 +301,22 @@ class Hinge:
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy:
-    """ℓ = -Σₖ tₖ log pₖ, p = softmax(s), t = (1 - ε) onehot(y) + ε / K; dS = p - t."""
+    """ℓ = -Σₖ tₖ log pₖ, p = softmax(s), t = (1 - ε) onehot(y) + ε / K; dS = p - t.
+
+    Bridle (1990); Bishop (2006, eq. 4.108 and 4.109).
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Label smoothing ε, in [0, 1) (Szegedy et al., 2016, sec. 7).
+
+    Examples
+    --------
+    >>> S, dS = np.log([[1.0, 3.0]]), np.empty((1, 2))
+    >>> value = SoftmaxCrossEntropy().value_and_gradient(S, np.array([1]), None, dS)
+    >>> print(f"{np.exp(-value):.2f} {dS.round(2)}")
+    0.75 [[ 0.25 -0.25]]
+    """
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
@@ -236,7 +332,15 @@ class SoftmaxCrossEntropy:
 
 @dataclass(frozen=True)
 class SoftmaxSquaredError:
-    """ℓ = ½ Σₖ (pₖ - tₖ)², p = softmax(s); dS = p ⊙ (r - Σₖ rₖ pₖ), r = p - t."""
+    """ℓ = ½ Σₖ (pₖ - tₖ)², p = softmax(s); dS = p ⊙ (r - Σₖ rₖ pₖ), r = p - t.
+
+    t = (1 - ε) onehot(y) + ε / K; half the score of Brier (1950).
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Label smoothing ε, in [0, 1) (Szegedy et al., 2016, sec. 7).
+    """
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
@@ -256,7 +360,15 @@ class SoftmaxSquaredError:
 
 @dataclass(frozen=True)
 class MulticlassHinge:
-    """ℓ = max(0, margin + maxₖ≠y sₖ - s_y) (Crammer and Singer, 2001; margin 0: perceptron)."""
+    """ℓ = max(0, margin + s_j - s_y), j = argmaxₖ≠y sₖ (Crammer and Singer, 2001).
+
+    dS = onehot(j) - onehot(y) where margin + s_j ≥ s_y, else 0.  With margin 0 the perceptron's.
+
+    Parameters
+    ----------
+    margin : float
+        Lead of s_y over its rivals beyond which a row costs nothing; not negative.
+    """
 
     margin: float
     out_activation: ClassVar[str] = "identity"
@@ -289,7 +401,18 @@ class PerOutput:
     loss : Loss
         A loss on labels 0 … K-1.
     sizes : tuple of int
-        K of every label; Y is of shape (m, len(sizes)).
+        K of every label; S is of shape (m, sum(sizes)), Y of shape (m, len(sizes)).
+
+    Examples
+    --------
+    >>> loss = PerOutput(SoftmaxCrossEntropy(), (2, 3))
+    >>> loss.predict(np.zeros((1, 5))).round(2)
+    array([[0.5 , 0.5 , 0.33, 0.33, 0.33]])
+    >>> value = loss.value_and_gradient(
+    ...     np.zeros((1, 5)), np.array([[0, 2]]), None, np.empty((1, 5))
+    ... )
+    >>> print(f"{np.exp(value):.2f}")
+    6.00
     """
 
     loss: Loss

@@ -18,12 +18,16 @@ CHUNK = 2**17  # numbers in the widest array of a chunk at prediction
 
 
 class Network:
-    """Layer after layer: S = f_L(… f₂(f₁(X))).
+    """Layer after layer: S = f_L(… f₂(f₁(X))); the gradient by backpropagation.
+
+    Rumelhart, Hinton and Williams (1986); Bishop (2006, sec. 5.3).  X has shape (m, n_in), S
+    (m, n_scores), θ (p,).
 
     Parameters
     ----------
     layers : sequence of Layer
-        The chain, the first layer first.
+        The chain, the first layer first; as many columns go out of one as into the next, and the
+        last with parameters gives the scores.
     dtype : {"float32", "float64"}
         Type of all numbers.
 
@@ -50,6 +54,16 @@ class Network:
     (4, 2)
     >>> network.parameters.theta.size
     32
+
+    A step of gradient descent:
+
+    >>> from skdnn.engine.losses import SquaredError
+    >>> X, Y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    >>> network.prepare_training(np.random.default_rng(0))
+    >>> before = network.loss_and_gradient(X, Y, None, SquaredError())
+    >>> network.parameters.theta -= 0.1 * network.gradient
+    >>> network.loss_and_gradient(X, Y, None, SquaredError()) < before
+    True
     """
 
     def __init__(self, layers: Sequence[Layer], dtype: Any):
@@ -115,8 +129,10 @@ class Network:
         return S
 
     def _cast(self, X: Any) -> Any:
+        if X.dtype == self.dtype:
+            return X
         with np.errstate(over="raise"):
-            return X.astype(self.dtype, copy=False)
+            return X.astype(self.dtype)
 
     def prepare_training(self, rng: np.random.Generator) -> None:
         """Make the gradient; `rng` is where dropout draws from."""
@@ -134,7 +150,7 @@ class Network:
         self._m = m
 
     def forward(self, X: Any) -> Any:
-        """Return the raw scores of a batch as in training."""
+        """Return the raw scores of a batch as in training; call `prepare_training` before."""
         if X.shape[0] != self._m:
             self._allocate(X.shape[0])
         for layer in self.layers:
@@ -142,7 +158,10 @@ class Network:
         return X
 
     def backward(self, dS: Array) -> None:
-        """Carry ∂L/∂S down the chain; every layer writes its share of `gradient`."""
+        """Carry ∂L/∂S down the chain; every layer writes its share of `gradient`.
+
+        ``dS`` is overwritten.
+        """
         for layer in reversed(self.layers):
             dS = layer.backward(dS)
             if dS is None:
@@ -180,7 +199,10 @@ class Network:
     def share_of_gradient(
         self, X: Any, Y: Array, weight: Array | None, loss: Loss, share: float = 1.0
     ) -> float:
-        """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient."""
+        """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient into `gradient`.
+
+        Arguments as `loss_and_gradient`'s; ``share`` is that of these rows in a larger batch.
+        """
         S = self.forward(X)
         if self._dS.shape != S.shape:
             self._dS = np.empty_like(S)
@@ -191,7 +213,7 @@ class Network:
         return share * value
 
     def penalty(self, decay: float) -> float:
-        """Return ½ decay ‖W‖² and add its gradient."""
+        """Return ½ decay ‖W‖², W every weight matrix, and add decay · W to `gradient`."""
         if not decay:
             return 0.0
         W = self.parameters.weights

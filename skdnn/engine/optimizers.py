@@ -4,6 +4,12 @@ A frozen dataclass holds the hyperparameters, a `State` what training accumulate
 ``init(theta)`` makes the state, ``step(theta, g, state, lr)`` moves ``theta`` in place.
 The learning rate ``lr`` is a float or a vector of one rate an element.
 
+Conventions
+-----------
+``theta``, ``g`` and what a state holds are contiguous vectors of shape (p,) and one dtype,
+float32 or float64.  Squares, roots, quotients and maxima are elementwise; t counts the steps from
+1, and everything accumulated starts at 0.  Hyperparameters are not checked.
+
 Examples
 --------
 Any vector will do, such as the valley f(x, y) = x² / 20 + y²:
@@ -17,6 +23,21 @@ Any vector will do, such as the valley f(x, y) = x² / 20 + y²:
 ...     optimizer.step(theta, np.array([x / 10, 2 * y]), state, lr=0.1)
 >>> bool(np.abs(theta).max() < 1e-2)
 True
+
+The first step of each from (1, -4), where the gradient is (1, -4) too:
+
+>>> for name in OPTIMIZERS:
+...     theta, optimizer = np.array([1.0, -4.0]), get_optimizer(name)()
+...     optimizer.step(theta, theta.copy(), optimizer.init(theta), lr=0.5)
+...     print(f"{name:8} {theta[0]:7.4f} {theta[1]:7.4f}")
+adam      0.5000 -3.5000
+sgd       0.5000 -2.0000
+adagrad   0.5000 -3.5000
+rmsprop  -0.5811 -2.4189
+adadelta  0.9998 -3.9998
+adamax    0.5000 -3.5000
+nadam     0.4718 -3.4718
+amsgrad   0.5000 -3.5000
 """
 
 from dataclasses import dataclass
@@ -31,12 +52,21 @@ from skdnn.engine.tables import Array, choose
 class State:
     """What an optimizer accumulates.
 
+    Parameters
+    ----------
+    theta : ndarray of shape (p,)
+        The parameters, for their number and dtype.
+    n_moments : int
+        Number of vectors to keep.
+    **scalars : float
+        Initial values of ``scalars``.
+
     Attributes
     ----------
     t : int
-        Number of steps so far.
-    moments : list of ndarray
-        Running averages, of the shape of theta.
+        Number of steps so far; stays 0 where the optimizer does not need it.
+    moments : list of ndarray of shape (p,)
+        Velocity, running means, sums or maxima, as the optimizer has them.
     work : ndarray
         Scratch of the shape of theta; not pickled.
     scalars : dict of float
@@ -64,15 +94,25 @@ class Optimizer(Protocol):
         """Return the state before the first step."""
 
     def step(self, theta: Array, g: Array, state: State, lr: Any) -> None:
-        """Move theta in place, one step."""
+        """Move theta in place, one step.
+
+        Parameters
+        ----------
+        theta, g : ndarray of shape (p,)
+            Parameters and the gradient there; g is only read.
+        state : State
+            From `init`, updated in place.
+        lr : float or ndarray of shape (p,)
+            Learning rate.
+        """
 
 
 @dataclass(frozen=True)
 class SGD:
     """v = μ v - lr g; θ += v, or with Nesterov's look-ahead θ += μ v - lr g.
 
-    Polyak (1964); Nesterov (1983) in the form of Sutskever et al. (2013).  Plain gradient
-    descent where momentum is 0.
+    Polyak (1964); Nesterov (1983) in the form of Sutskever et al. (2013, eq. 3 and 4), where θ is
+    the point looked ahead to.  Plain gradient descent where momentum is 0.
 
     Parameters
     ----------
@@ -100,12 +140,25 @@ class SGD:
 class Adam:
     """Adam: θ -= lr m̂ / (√v̂ + ε) (Kingma and Ba, 2015, Algorithm 1).
 
+    m = β₁ m + (1 - β₁) g, m̂ = m / (1 - β₁ᵗ); v = β₂ v + (1 - β₂) g², v̂ = v / (1 - β₂ᵗ).
+
     Parameters
     ----------
-    beta_1, beta_2 : float
-        Decay of the running means m of g and v of g².
-    epsilon : float
-        ε.
+    beta_1 : float, default=0.9
+        Decay β₁ of the running mean m of g, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay β₂ of the running mean v of g², in [0, 1).
+    epsilon : float, default=1e-8
+        ε, keeps the quotient finite; positive.
+
+    Examples
+    --------
+    The first step is lr · sign(g), whatever the scale of g:
+
+    >>> theta, adam = np.zeros(2), Adam()
+    >>> adam.step(theta, np.array([1e-3, -1e3]), adam.init(theta), lr=0.1)
+    >>> theta.round(3)
+    array([-0.1,  0.1])
     """
 
     beta_1: float = 0.9
@@ -132,7 +185,20 @@ class Adam:
 
 @dataclass(frozen=True)
 class AMSGrad:
-    """Adam with v̂ replaced by the largest so far (Reddi, Kale and Kumar, 2018, Algorithm 2)."""
+    """Adam with the largest v so far: v_max = max(v_max, v); θ -= lr m̂ / (√v̂_max + ε).
+
+    m, v and m̂ as Adam's, v̂_max = v_max / (1 - β₂ᵗ).  Reddi, Kale and Kumar (2018, Algorithm 2)
+    correct no bias and have no ε; with both, as here, it is the common form, PyTorch's for one.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Decay β₁ of the running mean m of g, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay β₂ of the running mean v of g², in [0, 1).
+    epsilon : float, default=1e-8
+        ε, keeps the quotient finite; positive.
+    """
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -158,7 +224,19 @@ class AMSGrad:
 
 @dataclass(frozen=True)
 class Adamax:
-    """u = max(β₂ u, |g| + ε); θ -= lr m̂ / u (Kingma and Ba, 2015, Algorithm 2)."""
+    """u = max(β₂ u, |g| + ε); θ -= lr m̂ / u (Kingma and Ba, 2015, Algorithm 2).
+
+    m̂ as Adam's; the ε, which keeps u from zero, is not in the paper, but in PyTorch.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Decay β₁ of the running mean m of g, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay β₂ of the running maximum u of |g|, in [0, 1).
+    epsilon : float, default=1e-8
+        ε; positive.
+    """
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -187,7 +265,17 @@ class Nadam:
     """Adam with Nesterov's look-ahead (Dozat, 2016).
 
     θ -= lr (μₜ₊₁ m / (1 - ∏ᵢ₌₁ᵗ⁺¹ μᵢ) + (1 - μₜ) g / (1 - ∏ᵢ₌₁ᵗ μᵢ)) / (√v̂ + ε), with the
-    momentum schedule μₜ = β₁ (1 - ½ · 0.96^(0.004 t)).
+    momentum schedule μₜ = β₁ (1 - ½ · 0.96^(0.004 t)); m, of the constant decay β₁, and v̂ as
+    Adam's.  The same as PyTorch's.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Decay β₁ of the running mean m of g, and what μₜ tends to, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay β₂ of the running mean v of g², in [0, 1).
+    epsilon : float, default=1e-8
+        ε, keeps the quotient finite; positive.
     """
 
     beta_1: float = 0.9
@@ -222,7 +310,13 @@ class Nadam:
 
 @dataclass(frozen=True)
 class AdaGrad:
-    """v += g²; θ -= lr g / (√v + ε) (Duchi, Hazan and Singer, 2011)."""
+    """v += g²; θ -= lr g / (√v + ε) (Duchi, Hazan and Singer, 2011, fig. 1, diagonal).
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-8
+        ε, keeps the quotient finite; positive.
+    """
 
     epsilon: float = 1e-8
 
@@ -235,7 +329,15 @@ class AdaGrad:
 
 @dataclass(frozen=True)
 class RMSprop:
-    """v = ρ v + (1 - ρ) g²; θ -= lr g / (√v + ε) (Tieleman and Hinton, 2012)."""
+    """v = ρ v + (1 - ρ) g²; θ -= lr g / (√v + ε) (Tieleman and Hinton, 2012, lecture 6.5).
+
+    Parameters
+    ----------
+    rho : float, default=0.9
+        Decay ρ of the running mean v of g², in [0, 1).
+    epsilon : float, default=1e-8
+        ε, keeps the quotient finite; positive.
+    """
 
     rho: float = 0.9
     epsilon: float = 1e-8
@@ -252,6 +354,13 @@ class Adadelta:
     """v = ρ v + (1 - ρ) g²; δ = g √(d + ε) / √(v + ε); d = ρ d + (1 - ρ) δ²; θ -= lr δ.
 
     Zeiler (2012, Algorithm 1), where lr is 1.
+
+    Parameters
+    ----------
+    rho : float, default=0.9
+        Decay ρ of the running means v of g² and d of δ², in [0, 1).
+    epsilon : float, default=1e-8
+        ε, which also sets the size of the first step, √(ε / (1 - ρ)) lr; positive.
     """
 
     rho: float = 0.9
@@ -278,6 +387,11 @@ OPTIMIZERS: dict[str, type] = {
 
 def get_optimizer(name: str) -> type:
     """Return the optimizer class of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
 
     Examples
     --------

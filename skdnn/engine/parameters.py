@@ -32,7 +32,12 @@ class Slot:
     zone : {"weights", "offsets", "statistics"}
         Where in the vector it lies.
     rate : float, default=1.0
-        Factor of the learning rate for this array.
+        Factor of the learning rate for this array, not negative; 0 keeps it as it is.
+
+    Examples
+    --------
+    >>> Slot((2, 3), "weights").size
+    6
     """
 
     shape: tuple[int, ...]
@@ -56,8 +61,14 @@ class ParameterVector:
 
     Attributes
     ----------
-    values, theta, weights : ndarray of shape (n,)
-        The whole vector, what training moves, and what a penalty shrinks.
+    slots : tuple of Slot
+        As given.
+    values : ndarray of shape (n,)
+        The whole vector; zeros at first.
+    theta : ndarray of shape (p,)
+        What training moves, a view of the first p ≤ n numbers.
+    weights : ndarray of shape (q,)
+        What a penalty shrinks, a view of the first q ≤ p numbers.
 
     Examples
     --------
@@ -82,6 +93,17 @@ class ParameterVector:
         """Cut `vector`, of the length of ``values`` or ``theta``, into one view a slot.
 
         A slot that lies beyond the end (a statistic, for a gradient) gets None.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n,) or (p,)
+            Contiguous: ``values`` or ``theta`` of this or another vector with the same slots, or
+            a gradient.
+
+        Returns
+        -------
+        list of ndarray or None
+            In the order of ``slots``, each of its slot's shape.
         """
         views: list[Array | None] = [None] * len(self.slots)
         start = 0
@@ -94,7 +116,14 @@ class ParameterVector:
         return views
 
     def learning_rate_factors(self) -> Array | None:
-        """Return the factor of every element of theta, or None where all are 1."""
+        """Return the factor of every element of theta, shape (p,), or None where all are 1.
+
+        Examples
+        --------
+        >>> slots = [Slot((2,), "weights"), Slot((1,), "offsets", rate=0.5)]
+        >>> ParameterVector(slots, "float64").learning_rate_factors()
+        array([1. , 1. , 0.5])
+        """
         if all(slot.rate == 1.0 for slot in self.slots):
             return None
         factors = np.empty_like(self.theta)

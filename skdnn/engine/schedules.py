@@ -1,7 +1,27 @@
 """Learning rate schedules: the factor that multiplies the initial learning rate.
 
 A schedule is a frozen dataclass that is called with the training progress, in [0, 1],
-and the number of samples seen up to the end of the last epoch.
+and the number of samples seen up to the end of the last epoch.  Progress counts the
+steps of the running epoch too, so the rate changes within an epoch, but for `InverseScaling`.
+
+Conventions
+-----------
+The docstring of each schedule begins with its factor.  Parameters are not checked unless
+*Raises* says so.
+
+Examples
+--------
+>>> for name, schedule in SCHEDULES.items():
+...     factors = [schedule()(progress, 99) for progress in (0.0, 0.3, 0.6, 1.0)]
+...     print(f"{name:11}", *(f"{factor:.3f}" for factor in factors))
+constant    1.000 1.000 1.000 1.000
+invscaling  0.100 0.100 0.100 0.100
+adaptive    1.000 1.000 1.000 1.000
+exponential 1.000 0.251 0.063 0.010
+step        1.000 1.000 0.100 0.010
+cosine      1.000 0.794 0.345 0.000
+one_cycle   0.040 1.000 0.611 0.000
+coslog4     0.000 0.984 0.718 0.000
 """
 
 import math
@@ -12,15 +32,23 @@ from skdnn.engine.tables import choose
 
 
 class Schedule(Protocol):
-    """Learning rate as a function of training progress."""
+    """Factor of the learning rate as a function of training progress."""
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
-        """Return the factor."""
+        """Return the factor.
+
+        Parameters
+        ----------
+        progress : float
+            Share of training that is done, in [0, 1].
+        n_samples_seen : int
+            Rows seen up to the end of the last epoch, each counted once an epoch.
+        """
 
 
 @dataclass(frozen=True)
 class Constant:
-    """1."""
+    """1: the learning rate stays as it is."""
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 1.0
@@ -28,7 +56,21 @@ class Constant:
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """1 / (t + 1)^power, t samples seen (the schedule of scikit-learn's MLP and SGD)."""
+    """1 / (t + 1)^power, t samples seen up to the end of the last epoch.
+
+    The "invscaling" of scikit-learn's multilayer perceptrons; stochastic approximation converges
+    for a power in (½, 1] (Robbins and Monro, 1951).
+
+    Parameters
+    ----------
+    power : float, default=0.5
+        Not negative.
+
+    Examples
+    --------
+    >>> InverseScaling(power=1.0)(0.0, 9)
+    0.1
+    """
 
     power: float = 0.5
 
@@ -38,7 +80,20 @@ class InverseScaling:
 
 @dataclass(frozen=True)
 class Exponential:
-    """final^progress: the same ratio from every epoch to the next, down to `final`."""
+    """final^progress: the same ratio from every step to the next, from 1 to `final`.
+
+    Senior et al. (2013), "exponential scheduling".
+
+    Parameters
+    ----------
+    final : float, default=0.01
+        Factor at the end of training, in (0, 1].
+
+    Examples
+    --------
+    >>> Exponential(final=0.25)(0.5, 0)
+    0.5
+    """
 
     final: float = 0.01
 
@@ -48,7 +103,21 @@ class Exponential:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Times `factor` at each milestone; by default a tenth at 1/2 and 3/4 (He et al., 2016)."""
+    """factor^k, k the milestones that progress has reached (He et al., 2016, sec. 4.2).
+
+    Parameters
+    ----------
+    milestones : tuple of float, default=(0.5, 0.75)
+        Where the rate drops, as shares of training in [0, 1], in any order.
+    factor : float, default=0.1
+        What each milestone multiplies the rate by, in (0, 1].
+
+    Examples
+    --------
+    >>> step = StepDecay((0.2, 0.8), factor=0.5)
+    >>> [step(progress, 0) for progress in (0.1, 0.2, 0.8)]
+    [1.0, 0.5, 0.25]
+    """
 
     milestones: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
@@ -67,9 +136,32 @@ class Cosine:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up from 1/25 to 1 over the first 30 %, then down to 4e-6, both along a cosine.
+    """Half a cosine from `start` up to 1 at progress `peak`, another down to `final`.
 
-    Smith and Topin (2018); the momentum is left as it is.
+    b + ½ (a - b) (1 + cos(π t)), from a to b as t goes from 0 to 1: a = start, b = 1,
+    t = progress / peak; then a = 1, b = final, t = (progress - peak) / (1 - peak).
+    The one cycle of Smith and Topin (2018), with PyTorch's shape and defaults; the momentum is
+    left as it is.
+
+    Parameters
+    ----------
+    start : float, default=1/25
+        Factor at the beginning, in [0, 1].
+    peak : float, default=0.3
+        Share of training at which the factor is 1, in [0, 1).
+    final : float, default=4e-6
+        Factor at the end, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If peak is out of its range.
+
+    Examples
+    --------
+    >>> cycle = OneCycle(start=0.1, peak=0.5, final=0.0)
+    >>> [round(cycle(progress, 0), 3) for progress in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    [0.1, 0.55, 1.0, 0.5, 0.0]
     """
 
     start: float = 1 / 25
@@ -92,7 +184,7 @@ class OneCycle:
 class CosLog4:
     """½ (1 - cos(2π log₂(1 + 15 progress))): four waves, each twice as long as the last.
 
-    Holzmüller, Grinsztajn and Steinwart (2024).
+    Holzmüller, Grinsztajn and Steinwart (2024), "Better by default".
     """
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
@@ -101,9 +193,22 @@ class CosLog4:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Rise linearly from 0 over the first `fraction` of training, then follow `schedule`.
+    """(progress / fraction) · schedule(0), then schedule((progress - fraction) / (1 - fraction)).
 
-    The schedule starts when the rise ends and takes the rest of training as its own.
+    A linear rise from 0 ("gradual warmup", Goyal et al., 2017, sec. 2.2); the schedule starts
+    when it ends and takes the rest of training as its own.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of training that the rise takes, in [0, 1).
+    schedule : Schedule
+        What follows.
+
+    Raises
+    ------
+    ValueError
+        If fraction is out of its range.
 
     Examples
     --------
@@ -143,6 +248,11 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 def get_schedule(name: str) -> type[Schedule]:
     """Return the schedule class of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
 
     Examples
     --------

@@ -11,7 +11,13 @@ from skdnn.engine.tables import Array
 
 
 class Outcome(Enum):
-    """Why a training ended."""
+    """Why a training ended; the value of a member says it in words.
+
+    Examples
+    --------
+    >>> Outcome.NO_IMPROVEMENT.value
+    'no improvement'
+    """
 
     MAX_EPOCHS = "all epochs were run"
     NO_IMPROVEMENT = "no improvement"
@@ -23,14 +29,21 @@ class Outcome(Enum):
 
 @dataclass
 class Patience:
-    """Count the epochs that bring no improvement by `tol`; higher scores are better.
+    """Count the epochs in a row whose score stays below best + tol; higher scores are better.
+
+    The best is the best of all epochs so far, that of a smaller improvement too; a score of nan
+    counts as none.  The rule of scikit-learn's multilayer perceptrons.
 
     Parameters
     ----------
     tol : float
-        Smallest improvement that counts.
+        Smallest improvement that counts, in the units of the score.
     n_iter_no_change : int or inf
         So many epochs without one are allowed; one more, and patience is at its end.
+    best : float, default=-inf
+        Best score so far.
+    count : int, default=0
+        Epochs in a row without an improvement by `tol`.
 
     Examples
     --------
@@ -54,16 +67,28 @@ class Patience:
 
 @dataclass
 class BestState:
-    """The parameters of the epoch with the best finite score.
+    """The parameters at the end of the epoch with the highest finite score, the first of equals.
 
-    Attributes
+    Where the score is that of a training loss, it was measured during the epoch, before the last
+    steps to `values`.  Whoever mends a diverged training may write other numbers into `values`;
+    score and epoch stay.
+
+    Parameters
     ----------
-    score : float
-        That score, -inf before the first.
-    epoch : int
-        Its number, counted from 1; 0 before the first.
-    values : ndarray or None
-        A copy of the whole parameter vector as it was then.
+    score : float, default=-inf
+        That score; -inf before the first.
+    epoch : int, default=0
+        Its number, as `update` was told it; 0 before the first.
+    values : ndarray of shape (n,) or None, default=None
+        A copy of the whole parameter vector, statistics included; None before the first.
+
+    Examples
+    --------
+    >>> best = BestState()
+    >>> for epoch, score in enumerate((0.5, 0.7, 0.6, float("nan")), start=1):
+    ...     best.update(score, epoch, np.full(2, 10.0 * epoch))
+    >>> best, best.values
+    (BestState(score=0.7, epoch=2), array([20., 20.]))
     """
 
     score: float = -math.inf
@@ -71,7 +96,7 @@ class BestState:
     values: Array | None = field(default=None, repr=False)
 
     def update(self, score: float, epoch: int, values: Array) -> None:
-        """Keep `values` if their score is the best so far."""
+        """Keep a copy of `values` if their score is finite and above all before."""
         if not score > self.score or not math.isfinite(score):
             return
         self.score, self.epoch = score, epoch
@@ -87,6 +112,18 @@ EXPLOSION = 10.0
 
 def blow_up(losses: Sequence[float]) -> int | None:
     """Return the first epoch, counted from 1, whose loss is not finite or far above those before.
+
+    Far above is more than ``EXPLOSION`` times the smallest before, plus 1.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Loss of each epoch.
+
+    Returns
+    -------
+    int or None
+        None where there is no such epoch.
 
     Examples
     --------

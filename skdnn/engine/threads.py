@@ -7,9 +7,10 @@ environment or joblib in its workers, is what is shared out, and is given back a
 """
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,17 @@ def one_blas_thread() -> Iterator[int]:
     """Give BLAS one thread, and yield how many it had: those that may be shared out.
 
     A thread that is not the main one is somebody's worker already, and gets one.
+
+    Yields
+    ------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> with one_blas_thread() as n_threads:
+    ...     n_threads >= 1
+    True
     """
     allowed = max((library.num_threads for library in blas().lib_controllers), default=1)
     if threading.current_thread() is not threading.main_thread():
@@ -45,14 +57,17 @@ def one_blas_thread() -> Iterator[int]:
 
 
 def multiplications(network: Network) -> int:
-    """Return the multiplications that a row costs in one forward pass."""
+    """Return the multiplications that a row costs in one forward pass: Σ n_in n_out of `Dense`."""
     return sum(layer.W.size for layer in network.layers if isinstance(layer, Dense))
 
 
 def infer(network: Network, X: Any) -> Array:
-    """Return the raw scores of the rows of X, on several threads where there are many rows."""
-    work = X.shape[0] * multiplications(network)
-    if work < WORTHWHILE:
+    """Return the raw scores of the rows of X, on several threads where there are many rows.
+
+    As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
+    raises FloatingPointError where a value of X is beyond the network's dtype.
+    """
+    if X.shape[0] * multiplications(network) < WORTHWHILE:
         return network.infer_in_chunks(X)
     with one_blas_thread() as n_threads:
         if n_threads == 1:
@@ -60,28 +75,60 @@ def infer(network: Network, X: Any) -> Array:
         parts = shares_of(X.shape[0], n_threads)
         S = np.empty((X.shape[0], network.n_scores), network.dtype)
         with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(lambda rows: network.infer_in_chunks(X[rows], S[rows]), parts))
+            running = [submit(pool, network.infer_in_chunks, X[rows], S[rows]) for rows in parts]
+            for task in running:
+                task.result()
     return S
 
 
+def submit(pool: ThreadPoolExecutor, function: Callable, *arguments: Any) -> Future:
+    """Run a function on a thread under the caller's `numpy.errstate`."""
+    return pool.submit(copy_context().run, function, *arguments)
+
+
 def shares_of(m: int, n: int) -> list[slice]:
-    """Cut m rows into n parts of about the same length."""
+    """Cut m rows into n parts whose lengths differ by 1 at most.
+
+    Examples
+    --------
+    >>> shares_of(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
     return [slice(m * i // n, m * (i + 1) // n) for i in range(n)]
 
 
 class DataParallel:
-    """Share the rows of a batch out over threads.
+    """Share the rows of a batch out over threads: ∂L/∂θ = Σⱼ (ωⱼ / ω) ∂Lⱼ/∂θ.
 
-    Each thread has a network of its own, with buffers of its own, on the same parameters; the
-    gradients are added up in a fixed order, so the same number of threads gives the same numbers.
-    Dropout's masks are drawn for the whole batch, so they do not depend on the threads.
+    Lⱼ is the mean loss over the rows of thread j, ωⱼ the sum of their weights, ω that of all.  Each
+    thread has a network of its own, with buffers of its own, on the same parameters; the gradients
+    are added up in a fixed order, so the same number of threads gives the same numbers.  Dropout's
+    masks are drawn for the whole batch, so they do not depend on the threads.
 
     Parameters
     ----------
     network : Network
-        The one in training; takes the first share.
+        The one in training, after `Network.prepare_training`; takes the first share.
     n_threads : int
-        Number of threads.
+        Number of threads, at least 2, the caller's included.
+
+    Attributes
+    ----------
+    networks : list of Network
+        One a thread, `network` first; the gradient is that of the first.
+
+    Examples
+    --------
+    >>> from skdnn.engine.initializers import get_initializer
+    >>> from skdnn.engine.losses import SquaredError
+    >>> network = Network([Dense(3, 1, get_initializer("zeros"))], "float64")
+    >>> network.prepare_training(np.random.default_rng(0))
+    >>> workers = DataParallel(network, n_threads=2)
+    >>> workers.loss_and_gradient(np.ones((4, 3)), np.ones((4, 1)), None, SquaredError())
+    0.5
+    >>> network.gradient
+    array([-1., -1., -1., -1.])
+    >>> workers.close()
     """
 
     def __init__(self, network: Network, n_threads: int):
@@ -100,7 +147,10 @@ class DataParallel:
     def loss_and_gradient(
         self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
     ) -> float:
-        """Evaluate the objective, as `Network.loss_and_gradient` does."""
+        """Evaluate the objective, as `Network.loss_and_gradient` does; X must be dense.
+
+        The gradient is written into that of the first network.
+        """
         first, *others = self.networks
         parts = shares_of(len(X), len(self.networks))
         weights = [None if weight is None else weight[rows] for rows in parts]
@@ -118,7 +168,7 @@ class DataParallel:
             return network.share_of_gradient(X[rows], Y[rows], w, loss, part / total)
 
         shares = list(zip(self.networks, parts, weights, sums, strict=True))
-        running = [self.pool.submit(run, *share) for share in shares[1:]]
+        running = [submit(self.pool, run, *share) for share in shares[1:]]
         value = run(*shares[0])
         for task, network in zip(running, others, strict=True):
             value += task.result()

@@ -1,7 +1,44 @@
 """Training: the minibatch loop and L-BFGS.
 
-The specification of a descent is `Descent`; what it accumulates, so that it can go on, is
-`Training`; what every epoch leaves behind is an `Epoch`.
+`Descent` is the specification (hyperparameters, never changed), `Training` the state (the network
+and all that going on exactly needs), and `descend` the loop that runs a training's epochs.  What
+every epoch leaves behind is an `Epoch`; a `Watch` hears of it and may end the loop.
+
+The objective of a batch, or of all rows, is L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ over its
+rows, W every weight matrix.
+
+Examples
+--------
+A straight line:
+
+>>> import numpy as np
+>>> from skdnn.engine.initializers import Zeros
+>>> from skdnn.engine.losses import SquaredError
+>>> from skdnn.engine.optimizers import SGD
+>>> from skdnn.engine.schedules import Constant
+>>> class Silent:
+...     def begin(self):
+...         pass
+...
+...     def end(self, epoch):
+...         return None
+>>> X = np.linspace(-1, 1, 20)[:, None]
+>>> batches = Batches(X, 2 * X + 1, None, batch_size=5)
+>>> network = Network([Dense(1, 1, Zeros())], "float64")
+>>> descent = Descent(SGD(momentum=0.9), learning_rate=0.05, schedule=Constant(), n_epochs=100)
+>>> shuffling, dropping = np.random.default_rng(0).spawn(2)
+>>> training = Training(network, SquaredError(), descent, shuffling, dropping)
+>>> descend(training, batches, 100, Silent()).name
+'MAX_EPOCHS'
+>>> network.parameters.theta.round(3)
+array([2., 1.])
+
+And by L-BFGS, from zero again:
+
+>>> network.parameters.theta[:] = 0.0
+>>> outcome, message = descend_lbfgs(training, batches, {"maxiter": 100}, Silent())
+>>> outcome.name, network.parameters.theta.round(3)
+('CONVERGED', array([2., 1.]))
 """
 
 import math
@@ -25,28 +62,32 @@ from skdnn.engine.threads import DataParallel, one_blas_thread
 
 @dataclass(frozen=True)
 class Descent:
-    """How to descend.
+    """How to descend: one step a batch, at the rate lr = learning_rate · slowdown · schedule.
+
+    A step evaluates the objective and its gradient g, clips g, decays W, calls the optimizer and
+    limits the norms, in this order.  Parameters are not checked.
 
     Parameters
     ----------
     optimizer : Optimizer
         Turns a gradient into a step.
     learning_rate : float
-        Initial learning rate.
+        What the schedule's factor multiplies; positive.
     schedule : Schedule
         Its factor as training goes on.
     n_epochs : int
-        The whole of training, for the schedule.
-    alpha : float
-        L2 penalty ½ α ‖W‖², divided by the sum of the weights of the batch's rows.
-    weight_decay : float
-        Decoupled weight decay: W shrinks by lr · weight_decay before each step
-        (Loshchilov and Hutter, 2019).
-    clip_norm : float or None
-        Longest gradient; a longer one is scaled back (Pascanu, Mikolov and Bengio, 2013).
-    max_norm : float or None
-        Largest norm of the weights into a unit (Srivastava et al., 2014).
-    shuffle : bool
+        The whole of training, for the schedule, at least 1; `descend` is told how many to run.
+    alpha : float, default=0.0
+        L2 penalty ½ α ‖W‖², divided by the sum of the weights of the batch's rows; not negative.
+    weight_decay : float, default=0.0
+        Decoupled weight decay: W -= lr · weight_decay · W before each step; not negative
+        (Loshchilov and Hutter, 2019, Algorithm 2, with lr for the schedule alone, as in PyTorch).
+    clip_norm : float or None, default=None
+        Largest ‖g‖₂, positive; a longer g, penalty included, is scaled back to it (Pascanu, Mikolov
+        and Bengio, 2013, Algorithm 1).
+    max_norm : float or None, default=None
+        Largest norm of the weights into a unit, positive (see `limit_unit_norms`).
+    shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
     """
 
@@ -68,11 +109,13 @@ class Epoch:
     Attributes
     ----------
     loss : float
-        Mean of the batches' objectives, weighted by the weights of their rows.
+        Mean of the batches' objectives, each before its step, weighted by the weights of their
+        rows; not finite where the training diverged.  With L-BFGS the objective over all rows at
+        the end of the iteration.
     learning_rate : float
-        That of the last step.
+        That of the last step; 1 with L-BFGS.
     seconds : float
-        Time it took, without validation.
+        Time it took, in seconds, without validation.
     """
 
     loss: float
@@ -96,12 +139,19 @@ class Training:
         Where the order of the rows is drawn from.
     dropping : Generator
         Where dropout is drawn from.
+    n_epochs : int, default=0
+        Epochs run so far.
+    n_samples : int, default=0
+        Rows seen in them, each counted once an epoch.
+    slowdown : float, default=1.0
+        Factor of the learning rate that the rule "adaptive" has brought about.
+
+    Attributes
+    ----------
     state : State
         What the optimizer accumulates.
-    n_epochs, n_samples : int
-        How far training has come, in whole epochs.
-    slowdown : float
-        Factor of the learning rate that the rule "adaptive" has brought about.
+    workers : DataParallel or None
+        The threads, while they run.
     """
 
     network: Network
@@ -175,7 +225,10 @@ class Training:
         return self.descent.learning_rate * self.slowdown * factor
 
     def run_epoch(self, batches: Batches) -> Epoch:
-        """Take one step for every batch; end early where the loss is not finite."""
+        """Take one step for every batch; end early where the loss is not finite.
+
+        It counts as an epoch then too.
+        """
         start = time.perf_counter()
         total, total_weight, lr, n_batches = 0.0, 0.0, self.learning_rate(), len(batches)
         shuffling = self.shuffling if self.descent.shuffle else None
@@ -194,7 +247,7 @@ class Training:
         return Epoch(total / total_weight, lr, time.perf_counter() - start)
 
     def evaluate(self, batches: Batches) -> float:
-        """Return the mean loss over all rows as at prediction, without penalty."""
+        """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over all rows as at prediction, without penalty."""
         total = 0.0
         with np.errstate(all="ignore"):
             for X, Y, weight in batches.epoch():
@@ -228,7 +281,10 @@ class Training:
 
 
 def limit_unit_norms(network: Network, max_norm: float) -> None:
-    """Scale back the weights into every unit whose norm exceeds `max_norm`."""
+    """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j of a `Dense` layer where that is below 1.
+
+    Srivastava et al. (2014, sec. 5.1).
+    """
     for layer in network.layers:
         if isinstance(layer, Dense):
             norms = np.sqrt(np.einsum("ij,ij->j", layer.W, layer.W))
@@ -249,6 +305,23 @@ def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -
     """Run epochs until `watch` says why to stop, or all are run.
 
     An interrupt by the user ends the training; what has been learned stays.
+
+    Parameters
+    ----------
+    training : Training
+        Its network and state move on.
+    batches : Batches
+        The data, in the network's dtype.
+    n_epochs : int
+        Largest number of epochs of this call.
+    watch : Watch
+        Told of each epoch.
+
+    Returns
+    -------
+    Outcome
+        What the watch said, else ``MAX_EPOCHS`` or ``INTERRUPTED``.  A loss that is not finite ends
+        an epoch, but the loop only if the watch says so.
     """
     with one_blas_thread() as n_threads:
         try:
@@ -270,7 +343,8 @@ def descend_lbfgs(
 ) -> tuple[Outcome, str]:
     """Minimise the objective over all rows with L-BFGS (Liu and Nocedal, 1989).
 
-    The rows are visited in batches, whose gradients are added up, so the buffers stay small.
+    The code is scipy's L-BFGS-B, without bounds.  The rows are visited in batches, whose gradients
+    are added up, so the buffers stay small.
 
     Parameters
     ----------
@@ -281,7 +355,7 @@ def descend_lbfgs(
     options : dict
         ``maxiter``, ``maxfun``, ``gtol`` of `scipy.optimize.minimize`.
     watch : Watch
-        Told of each iteration, which counts as an epoch.
+        Told of each iteration, which counts as an epoch; may end the training.
 
     Returns
     -------
@@ -314,7 +388,15 @@ def descend_lbfgs(
 
 
 class Iterations:
-    """The iterations of L-BFGS, told to a watch as epochs; scipy calls it after each."""
+    """The iterations of L-BFGS, told to a watch as epochs; scipy calls it after each.
+
+    Attributes
+    ----------
+    accepted : ndarray of shape (p,)
+        θ at the end of the last iteration.
+    outcome : Outcome or None
+        What the watch said last.
+    """
 
     def __init__(self, training: Training, batches: Batches, watch: Watch):
         self.training, self.batches, self.watch = training, batches, watch
@@ -337,7 +419,10 @@ class Iterations:
 
 
 class FullObjective:
-    """θ → (L, ∂L/∂θ) over all rows, a batch at a time."""
+    """θ → (L, ∂L/∂θ), the objective over all rows and its gradient, a batch at a time.
+
+    Moves the network to θ, shape (p,); the gradient is a new array.
+    """
 
     def __init__(self, training: Training, batches: Batches):
         self.training, self.batches = training, batches

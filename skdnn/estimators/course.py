@@ -29,13 +29,15 @@ class Course:
     Attributes
     ----------
     training : Training
-        The network, the optimizer's state, the streams of random numbers.
+        The network, the optimizer's state, the generators for shuffling and dropout.
     patience : Patience
         How long nothing has improved.
     best : BestState
-        Parameters of the best epoch, by validation score or else by training loss.
+        Parameters at the end of the best epoch, by validation score or else by training loss; those
+        that are kept after a divergence; the fitted ones where no more than they were left to go
+        on from.
     history : dict of str to list of float
-        One entry an epoch.
+        One entry an epoch, nan where a column was not watched.
     split_seed : int
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple

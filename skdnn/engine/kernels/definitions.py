@@ -3,6 +3,32 @@
 Outputs come last in every signature, after what a kernel may use as scratch; nothing else is
 written to, unless its line says so.  All float arrays of one call have the same dtype, float32
 or float64.
+
+Conventions
+-----------
+==============  ==============================================================================
+shape           arrays
+==============  ==============================================================================
+(m, n_in)       ``X``, ``dX``
+(n_in, n_out)   ``W``, ``dW``
+(m, n_out)      ``S``, ``Y``, ``dS``, ``dY``, ``D``, ``S_hat``, ``P``, ``mask``, targets ``T``
+(n_out,)        ``b``, ``db``, ``gamma``, ``beta``, ``dgamma``, ``dbeta``, ``mean``, ``var``,
+                ``sigma``
+(m,)            ``weight`` (None is all ones), ``labels`` and ``rows`` (integers)
+(p,)            ``theta``, ``g``, moments and ``work`` of the optimizers; ``W`` and ``g`` of
+                `l2_penalty`
+==============  ==============================================================================
+
+Outputs are C-contiguous and overlap inputs only where a docstring says so.  Values are not checked.
+
+Examples
+--------
+>>> import numpy as np
+>>> S, Y = np.empty((1, 2)), np.empty((1, 2))
+>>> X, W, b = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, -1.0]]), np.array([0.5, 0.5])
+>>> dense_forward(X, W, b, Identity(), S, Y)
+>>> S, Y
+(array([[ 1.5, -1.5]]), array([[ 1.5, -1.5]]))
 """
 
 import math
@@ -16,7 +42,10 @@ from skdnn.engine.tables import Array
 
 
 def gather(A: Array, rows: Array, out: Array) -> None:
-    """out = A[rows].  The rows must exist: ``mode="clip"`` only spares numpy the checking."""
+    """out = A[rows].  The rows must exist: ``mode="clip"`` only spares numpy the checking.
+
+    A has shape (n, …), out (m, …).
+    """
     A.take(rows, 0, out, "clip")
 
 
@@ -69,7 +98,10 @@ def batch_norm_forward(
     S_hat: Array,
     Y: Array,
 ) -> None:
-    """Y = γ Ŝ + β, Ŝ = (S - μ) / σ, σ = √(var + ε), with μ and var of the rows of S."""
+    """Y = γ Ŝ + β, Ŝ = (S - μ) / σ, σ = √(var + ε), with mean μ and var of the rows of S.
+
+    Ioffe and Szegedy (2015, Algorithm 1); var is the biased one, Σᵢ (sᵢ - μ)² / m.
+    """
     m = len(S)
     ones = np.ones(m, S.dtype)
     np.dot(ones, S, out=mean)
@@ -112,7 +144,14 @@ def dropout_mask(rng: np.random.Generator, keep: int, mask: Array) -> None:
 
 
 def softmax(S: Array, P: Array) -> Array:
-    """P = exp(S) / Σₖ exp(Sₖ); returns log Σₖ exp(Sₖ), shape (m,)."""
+    """P = exp(S) / Σₖ exp(Sₖ); returns log Σₖ exp(Sₖ), shape (m,).
+
+    Examples
+    --------
+    >>> S, P = np.array([[1000.0, 1000.0]]), np.empty((1, 2))
+    >>> softmax(S, P), P
+    (array([1000.69314718]), array([[0.5, 0.5]]))
+    """
     peak = S.max(axis=1, keepdims=True)
     np.subtract(S, peak, out=P)
     np.exp(P, out=P)
@@ -188,7 +227,10 @@ def sgd_step(
     v: Array,
     work: Array,
 ) -> None:
-    """v = μ v - lr g; theta += v, or with Nesterov's look-ahead theta += μ v - lr g."""
+    """v = μ v - lr g; theta += v, or with Nesterov's look-ahead theta += μ v - lr g.
+
+    μ is the momentum.
+    """
     np.multiply(g, lr, out=work)
     v *= momentum
     v -= work
@@ -259,7 +301,7 @@ def amsgrad_step(
     v_max: Array,
     work: Array,
 ) -> None:
-    """Adam with v̂ replaced by the largest so far."""
+    """m and v as Adam's; v_max = max(v_max, v); theta -= lr m̂ / (√(v_max / (1 - β₂ᵗ)) + ε)."""
     _averages(g, beta_1, beta_2, m, v, work)
     np.maximum(v_max, v, out=v_max)
     _adaptive_step(theta, m, v_max, lr, 1.0 - beta_1**t, 1.0 - beta_2**t, epsilon, work)
@@ -277,7 +319,7 @@ def adamax_step(
     u: Array,
     work: Array,
 ) -> None:
-    """m = β₁ m + (1 - β₁) g; u = max(β₂ u, |g| + ε); theta -= lr m̂ / u."""
+    """m = β₁ m + (1 - β₁) g; u = max(β₂ u, |g| + ε); theta -= lr m̂ / u, m̂ = m / (1 - β₁ᵗ)."""
     m *= beta_1
     np.multiply(g, 1.0 - beta_1, out=work)
     m += work
@@ -304,7 +346,10 @@ def nadam_step(
     v: Array,
     work: Array,
 ) -> None:
-    """m and v as Adam's; theta -= lr (a m + b g) / (√v̂ + ε)."""
+    """m and v as Adam's; theta -= lr (a m + b g) / (√v̂ + ε), v̂ = v / (1 - β₂ᵗ).
+
+    a and b are the factors that `skdnn.engine.optimizers.Nadam` gives.
+    """
     _averages(g, beta_1, beta_2, m, v, work)
     look_ahead = a * m
     look_ahead += b * g
