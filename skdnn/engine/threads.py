@@ -32,6 +32,43 @@ def blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+class Limit:
+    """One thread for BLAS from the first that enters to the last that leaves.
+
+    The limit is the whole process's: were each to put back what it found, one that enters while
+    another is inside would put back 1.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.found = threading.Lock(), 0, []
+
+    def enter(self) -> int:
+        """Return how many threads BLAS may use at the moment."""
+        with self.lock:
+            counts = [library.num_threads for library in blas().lib_controllers]
+            if self.inside == 0:
+                self.found = counts
+                self._set([1] * len(counts))
+            self.inside += 1
+        return max(counts, default=1)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self._set(self.found)
+
+    @staticmethod
+    def _set(counts: list[int]) -> None:
+        for library, n in zip(blas().lib_controllers, counts, strict=True):
+            library.set_num_threads(n)
+            # threadpoolctl 3.8 lets only one thread set OpenBLAS's: another may be the next
+            getattr(library, "clear_controlling_thread", lambda: None)()
+
+
+LIMIT = Limit()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
     """Give BLAS one thread, and yield how many it had: those that may be shared out.
@@ -49,11 +86,12 @@ def one_blas_thread() -> Iterator[int]:
     ...     n_threads >= 1
     True
     """
-    allowed = max((library.num_threads for library in blas().lib_controllers), default=1)
-    if threading.current_thread() is not threading.main_thread():
-        allowed = 1
-    with blas().limit(limits=1):
-        yield allowed
+    is_main = threading.current_thread() is threading.main_thread()
+    allowed = LIMIT.enter()
+    try:
+        yield allowed if is_main else 1
+    finally:
+        LIMIT.leave()
 
 
 def multiplications(network: Network) -> int:

@@ -367,23 +367,25 @@ def descend_lbfgs(
     parameters = training.network.parameters
     objective = FullObjective(training, batches)
     iterations = Iterations(training, batches, watch)
-    try:
-        with np.errstate(all="ignore"), one_blas_thread() as n_threads:
+    with np.errstate(all="ignore"), one_blas_thread() as n_threads:
+        try:
             training.share_out(batches, n_threads)
             result = minimize(
                 objective, parameters.theta.copy(), method="L-BFGS-B", jac=True,
                 callback=iterations, options=options,
             )  # fmt: skip
-        if result.nit == 0:  # nothing to improve, or nothing finite to start from
-            iterations.record(result.x, float(result.fun))
-        ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
-        outcome, message = iterations.outcome or ended, str(result.message)
-    except KeyboardInterrupt:
-        outcome, message = Outcome.INTERRUPTED, "interrupted by the user"
-    parameters.theta[:] = iterations.accepted
-    if parameters.values.size > parameters.theta.size:  # batch norm's statistics at this point
-        objective(iterations.accepted)
-    training.release()
+            if result.nit == 0:  # nothing to improve, or nothing finite to start from
+                iterations.record(result.x, float(result.fun))
+            ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
+            outcome, message = iterations.outcome or ended, str(result.message)
+        except KeyboardInterrupt:
+            outcome, message = Outcome.INTERRUPTED, "interrupted by the user"
+        finally:
+            training.release()
+        parameters.theta[:] = iterations.accepted
+        if parameters.values.size > parameters.theta.size:  # batch norm's statistics at this point
+            objective(iterations.accepted)
+            training.release()
     return outcome, message
 
 

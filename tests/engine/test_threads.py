@@ -498,7 +498,7 @@ def test_threads_are_gone_after_fit(cls, solver, error, rng):
             raised = caught  # kept: nothing may hang on the frames of the traceback
     assert isinstance(raised, RuntimeError) == (error is RuntimeError)
     assert (end.running > len(before)) == (error is not None)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     assert set(blas_threads()) == {2}
 
 
@@ -515,7 +515,7 @@ def test_threads_are_gone_after_an_error_in_one_of_them(rng, monkeypatch):
     before, X = set(threading.enumerate()), rng.normal(size=(60, 4))
     with pytest.raises(MemoryError, match="no room") as raised:
         MLPRegressor(hidden_layer_sizes=(8,)).fit(X, X[:, 0])
-    assert set(threading.enumerate()) == before, raised
+    assert set(threading.enumerate()) <= before, raised
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -532,7 +532,7 @@ def test_a_resumed_training_has_threads_again(monkeypatch, rng):
         assert model._course.training.workers is None
 
 
-# A loss that is not finite is reported once, by the caller, whatever thread it comes from ----------
+# A loss that is not finite is reported once, by the caller, whatever thread it is from -----------
 
 
 class Overflowing:

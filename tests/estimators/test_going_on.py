@@ -184,7 +184,7 @@ def test_a_failed_partial_fit_leaves_the_training_as_it_was(cls, change):
     assert failed.loss_curve_ == other.loss_curve_
 
 
-# Targets of chunks ---------------------------------------------------------------------------------
+# Targets of chunks --------------------------------------------------------------------------------
 
 
 def test_a_chunk_of_zeros_and_ones_may_be_of_more_classes():
@@ -193,7 +193,7 @@ def test_a_chunk_of_zeros_and_ones_may_be_of_more_classes():
     model = small(MLPClassifier, learning_rate_init=0.02)
     model.partial_fit(X[first], Y[first], classes=[[0, 1, 2], [0, 1, 2]])
     assert [classes.tolist() for classes in model.classes_] == [[0, 1, 2], [0, 1, 2]]
-    X_of_Y = np.column_stack([Y == k for k in range(3)]).astype(float)[:, :5]
+    X_of_Y = np.column_stack([k == Y for k in range(3)]).astype(float)[:, :5]
     for _ in range(200):
         model.partial_fit(X_of_Y, Y)
     P = model.predict_proba(X_of_Y)
@@ -214,7 +214,7 @@ def test_a_chunk_may_lack_a_class_with_warm_start():
     assert_array_equal(warm._network.parameters.values, cold._network.parameters.values)
 
 
-# Prediction after a change of mind -----------------------------------------------------------------
+# Prediction after a change of mind ----------------------------------------------------------------
 
 
 @unconverged
