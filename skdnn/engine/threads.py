@@ -40,7 +40,8 @@ class Limit:
     """
 
     def __init__(self) -> None:
-        self.lock, self.inside, self.found = threading.Lock(), 0, []
+        self.lock, self.inside = threading.Lock(), 0
+        self.found: list[int] = []
 
     def enter(self) -> int:
         """Return how many threads BLAS may use at the moment."""

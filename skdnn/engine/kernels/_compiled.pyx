@@ -14,7 +14,7 @@ from libc.stdint cimport intptr_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from numpy.random cimport bitgen_t
-from scipy.linalg.cython_blas cimport dgemm, sgemm
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, saxpy, sdot, sgemm
 
 import math
 
@@ -39,7 +39,6 @@ cdef extern from "kernels.h" nogil:
                                            void *gamma, void *dgamma, void *dbeta, void *dS,
                                            long m, long n)
     void c_mask "mask"(int single, uint16_t *draws, uint16_t keep, double scale, void *mask, long n)
-    double l2(int single, void *W, double share, void *g, long n)
     void sgd(int single, void *theta, void *g, double lr, void *rates, double mu, int nesterov,
              void *v, long n)
     void adam(int single, void *theta, void *g, double lr, void *rates, double b1, double b2,
@@ -259,8 +258,19 @@ def l2_penalty(np.ndarray W, double share, np.ndarray g):
     cdef int dtype = np.PyArray_TYPE(W)
     if not (is_float(dtype) and plain(W, dtype) and ready(g, dtype)):
         return definitions.l2_penalty(W, share, g)
-    cdef int single = dtype == np.NPY_FLOAT
-    return 0.5 * share * l2(single, at(W), share, at(g), np.PyArray_SIZE(W))
+    cdef int n = np.PyArray_SIZE(W), one = 1
+    cdef void *w = at(W)
+    cdef void *dw = at(g)
+    cdef float share_ = share
+    cdef double norm
+    with nogil:
+        if dtype == np.NPY_FLOAT:
+            norm = sdot(&n, <float *>w, &one, <float *>w, &one)
+            saxpy(&n, &share_, <float *>w, &one, <float *>dw, &one)
+        else:
+            norm = ddot(&n, <double *>w, &one, <double *>w, &one)
+            daxpy(&n, &share, <double *>w, &one, <double *>dw, &one)
+    return 0.5 * share * norm
 
 
 # Optimizer steps ---------------------------------------------------------------------------------

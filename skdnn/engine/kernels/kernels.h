@@ -47,7 +47,6 @@ enum { IDENTITY, RELU, LEAKY_RELU, LOGISTIC, TANH };
 #define batch_norm_forward(single, ...) PASS(single, batch_norm_forward, __VA_ARGS__)
 #define batch_norm_backward(single, ...) PASS(single, batch_norm_backward, __VA_ARGS__)
 #define mask(single, ...) PASS(single, mask, __VA_ARGS__)
-#define l2(single, ...) PASS(single, l2, __VA_ARGS__)
 #define sgd(single, ...) PASS(single, sgd, __VA_ARGS__)
 #define adam(single, ...) PASS(single, adam, __VA_ARGS__)
 #define amsgrad(single, ...) PASS(single, amsgrad, __VA_ARGS__)

@@ -119,23 +119,6 @@ CLONES static void NAME(mask)(const uint16_t *restrict draws, uint16_t keep, T s
     for (long i = 0; i < n; i++) mask[i] = draws[i] < keep ? scale : 0;
 }
 
-/* g += share · W over the weights; returns ‖W‖². */
-CLONES static double NAME(l2)(const T *restrict W, T share, T *restrict g, long n) {
-    double total = 0;
-    for (long start = 0; start < n; start += 1024) {  /* blocks, so that a float sum stays exact */
-        T block[16] = {0};
-        long end = start + 1024 < n ? start + 1024 : n, i = start;
-        for (; i + 16 <= end; i += 16)
-            for (int j = 0; j < 16; j++) {
-                block[j] += W[i + j] * W[i + j];
-                g[i + j] += share * W[i + j];
-            }
-        for (; i < end; i++) { block[0] += W[i] * W[i]; g[i] += share * W[i]; }
-        for (int j = 0; j < 16; j++) total += block[j];
-    }
-    return total;
-}
-
 /* Optimizer steps, one pass over the vectors.  LR is the learning rate, or that of element i.
    1 - β is taken before β is rounded to float: for β near 1 little of it would be left. */
 #define LR (rates ? rates[i] : lr)
