@@ -11,7 +11,7 @@ from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD
-from skdnn.engine.schedules import InverseScaling, Schedule, WarmUp, get_schedule
+from skdnn.engine.schedules import SCHEDULES, InverseScaling, Schedule, WarmUp, get_schedule
 from skdnn.engine.training import Descent
 
 # Schedules that bring training to its end at max_iter: getting there is no lack of convergence.
@@ -92,6 +92,13 @@ def build_optimizer(estimator):
         return SGD(estimator.momentum, bool(estimator.nesterovs_momentum and estimator.momentum))
     optimizer = OPTIMIZERS[estimator.solver]
     return optimizer(**{name: getattr(estimator, name) for name in fields_of(optimizer)})
+
+
+def anneals(schedule) -> bool:
+    """Whether a schedule, by name or as an object, brings training to its end at max_iter."""
+    if isinstance(schedule, WarmUp):
+        return anneals(schedule.schedule)
+    return schedule in ANNEALING or type(schedule) in [SCHEDULES[name] for name in ANNEALING]
 
 
 def fields_of(specification: type) -> list[str]:

@@ -14,7 +14,7 @@ from skdnn.engine.network import Network
 from skdnn.engine.stopping import BestState, Outcome, Patience, blow_up
 from skdnn.engine.training import Training
 from skdnn.estimators.construction import (
-    ANNEALING,
+    anneals,
     build_descent,
     build_layers,
     build_network,
@@ -181,7 +181,7 @@ def conclude(
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
-    elif outcome is Outcome.MAX_EPOCHS and estimator.learning_rate not in ANNEALING:
+    elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
         text = (
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet."

@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
-from skdnn.engine.schedules import SCHEDULES
+from skdnn.engine.schedules import SCHEDULES, Constant, Cosine, Exponential, WarmUp
 from skdnn.engine.training import Training
 from skdnn.estimators.construction import RISING
 
@@ -777,3 +777,12 @@ def test_fit_starts_anew(cls, parameters):
     assert_array_equal(values(model), values(fresh))
     assert model.loss_curve_ == fresh.loss_curve_
     assert model.n_features_in_ == 6
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), Exponential(0.1), WarmUp(0.2, Cosine())])
+def test_a_schedule_object_that_anneals_ends_without_a_warning(schedule):
+    model = small(MLPClassifier, max_iter=3, learning_rate=schedule)
+    rates = model.fit(X, y_for(MLPClassifier)).history_["learning_rate"]
+    assert rates[-1] < max(rates)
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        small(MLPClassifier, max_iter=3, learning_rate=Constant()).fit(X, y_for(MLPClassifier))
