@@ -180,8 +180,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 self._course = copy.deepcopy(vars(self).get("_course"))
             course = self._course = resume(self) if resuming else begin(self)
             train, validation = self._hold_out(sample, held_out, course.split_seed)
-            outcome = self._train(course, self._batches(train), validation, hooks)
-            self._publish(course, outcome)
+            self._train(course, self._batches(train), validation, hooks)
+            self._publish(course)
             if not self.warm_start:
                 del self._course
             hooks.finish()
@@ -199,8 +199,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._prepare_target(sample, resuming, classes, incremental=True)
             batches = self._batches(sample)
             course = self._course = resume(self) if resuming else begin(self)
-            outcome = self._train(course, batches, None, NoHooks(), incremental=True)
-            self._publish(course, outcome)
+            self._train(course, batches, None, NoHooks(), incremental=True)
+            self._publish(course)
         return self
 
     def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False):
@@ -223,7 +223,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return train, self._validation(held_out)
 
     def _train(self, course: Course, batches: Batches, validation, hooks, incremental=False):
-        """Run the epochs, warn of what the user should know, and return why they ended."""
+        """Run the epochs, and warn of what the user should know."""
         monitor = Monitor(
             course,
             validation,
@@ -246,7 +246,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = monitor.n_iter
         if not (incremental and outcome is Outcome.MAX_EPOCHS):  # one epoch is all it wanted
             conclude(self, course, outcome, message, batches, start)
-        return outcome
 
     # Data ----------------------------------------------------------------------------
 
@@ -331,7 +330,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._target.fold(network)
         return network
 
-    def _publish(self, course: Course, outcome: Outcome) -> None:
+    def _publish(self, course: Course) -> None:
         """Set the fitted attributes."""
         training, history = course.training, course.history
         best = course.best

@@ -10,7 +10,7 @@ from skdnn.engine.activations import Identity, get_activation
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.network import Network
-from skdnn.engine.optimizers import OPTIMIZERS, SGD
+from skdnn.engine.optimizers import OPTIMIZERS, SGD, get_optimizer
 from skdnn.engine.schedules import SCHEDULES, InverseScaling, Schedule, WarmUp, get_schedule
 from skdnn.engine.training import Descent
 
@@ -90,7 +90,7 @@ def build_optimizer(estimator):
     """Return the optimizer with those hyperparameters that it has."""
     if estimator.solver in ("sgd", "lbfgs"):
         return SGD(estimator.momentum, bool(estimator.nesterovs_momentum and estimator.momentum))
-    optimizer = OPTIMIZERS[estimator.solver]
+    optimizer = get_optimizer(estimator.solver)
     return optimizer(**{name: getattr(estimator, name) for name in fields_of(optimizer)})
 
 

@@ -32,6 +32,9 @@ LABELS = {
 }
 X, Y = load_diabetes(return_X_y=True, scaled=False)
 X = scale(X)
+# So close to the minimum that rounding may end the last line search before `tol` is reached; where
+# that leaves the solution is what the tests compare.
+pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge .*ABNORMAL")
 PRECISE = {"solver": "lbfgs", "tol": 1e-9, "max_iter": 5000}
 WEIGHT = np.random.default_rng(0).integers(0, 4, size=len(X)).astype(float)
 

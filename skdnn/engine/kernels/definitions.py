@@ -277,15 +277,20 @@ def _adaptive_step(
     theta -= work
 
 
+def _mean_square(g: Array, decay: float, v: Array, work: Array) -> None:
+    """v = decay · v + (1 - decay) g²."""
+    v *= decay
+    np.multiply(g, g, out=work)
+    work *= 1.0 - decay
+    v += work
+
+
 def _averages(g: Array, beta_1: float, beta_2: float, m: Array, v: Array, work: Array) -> None:
     """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²."""
     m *= beta_1
     np.multiply(g, 1.0 - beta_1, out=work)
     m += work
-    v *= beta_2
-    np.multiply(g, g, out=work)
-    work *= 1.0 - beta_2
-    v += work
+    _mean_square(g, beta_2, v, work)
 
 
 def amsgrad_step(
@@ -367,10 +372,7 @@ def rmsprop_step(
     theta: Array, g: Array, lr: Any, rho: float, epsilon: float, v: Array, work: Array
 ) -> None:
     """v = ρ v + (1 - ρ) g²; theta -= lr g / (√v + ε)."""
-    v *= rho
-    np.multiply(g, g, out=work)
-    work *= 1.0 - rho
-    v += work
+    _mean_square(g, rho, v, work)
     _adaptive_step(theta, g, v, lr, 1.0, 1.0, epsilon, work)
 
 
@@ -378,10 +380,7 @@ def adadelta_step(
     theta: Array, g: Array, lr: Any, rho: float, epsilon: float, v: Array, d: Array, work: Array
 ) -> None:
     """v = ρ v + (1 - ρ) g²; δ = g √((d + ε) / (v + ε)); d = ρ d + (1 - ρ) δ²; theta -= lr δ."""
-    v *= rho
-    np.multiply(g, g, out=work)
-    work *= 1.0 - rho
-    v += work
+    _mean_square(g, rho, v, work)
     np.add(d, epsilon, out=work)
     work /= v + epsilon
     np.sqrt(work, out=work)
