@@ -9,6 +9,8 @@ from scipy import sparse
 from skdnn.engine import kernels
 from skdnn.engine.tables import Array
 
+BLOCK = 2**14  # numbers that are gathered at once, for the calls to cost little beside small batches
+
 
 class Batches:
     """The rows of a data set, some at a time.
@@ -45,13 +47,15 @@ class Batches:
         self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
         self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
+        n_batches = 1 if sparse.issparse(X) else BLOCK // (self.batch_size * max(X.shape[1], 1))
+        self._block = self.batch_size * min(max(n_batches, 1), len(self))
         self._buffers = [self._buffer(A) for A in (X, Y, weight)]
 
     def _buffer(self, A: Any) -> Array | None:
         """Return a place for some rows of A, or None where A is sparse and makes its own."""
         if A is None or sparse.issparse(A):
             return None
-        return np.empty((self.batch_size, *A.shape[1:]), A.dtype)
+        return np.empty((self._block, *A.shape[1:]), A.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -74,9 +78,15 @@ class Batches:
         weight : ndarray of shape (m,) or None
         """
         order = None if rng is None else rng.permutation(self.n)
-        for start in range(0, self.n, self.batch_size):
-            some = slice(start, min(start + self.batch_size, self.n))
-            yield self._take(some if order is None else order[some])
+        for start in range(0, self.n, self._block):
+            some = slice(start, min(start + self._block, self.n))
+            X, Y, weight = self._take(some if order is None else order[some])
+            if len(Y) <= self.batch_size:
+                yield X, Y, weight
+                continue
+            for first in range(0, len(Y), self.batch_size):
+                batch = slice(first, first + self.batch_size)
+                yield X[batch], Y[batch], None if weight is None else weight[batch]
 
     def _take(self, some: slice | Array) -> tuple[Any, Any, Any]:
         X_buffer, Y_buffer, weight_buffer = self._buffers

@@ -139,14 +139,15 @@ class Network:
         self.rng = rng
         self.learning_rate_factors = self.parameters.learning_rate_factors()
         self.gradient = np.zeros_like(self.parameters.theta)
+        self._dW = self.gradient[: self.parameters.weights.size]
         self._m = -1
-        self._dS = np.empty(0)
         for i, (layer, views) in enumerate(self._shares(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 
     def _allocate(self, m: int) -> None:
         for layer in self.layers:
             layer.allocate(m, self.dtype, self.rng)
+        self._dS = np.empty((m, self.n_scores), self.dtype)
         self._m = m
 
     def forward(self, X: Any) -> Any:
@@ -204,8 +205,6 @@ class Network:
         Arguments as `loss_and_gradient`'s; ``share`` is that of these rows in a larger batch.
         """
         S = self.forward(X)
-        if self._dS.shape != S.shape:
-            self._dS = np.empty_like(S)
         value = loss.value_and_gradient(S, Y, weight, self._dS)
         if share != 1.0:
             self._dS *= share
@@ -216,8 +215,7 @@ class Network:
         """Return ½ decay ‖W‖², W every weight matrix, and add decay · W to `gradient`."""
         if not decay:
             return 0.0
-        W = self.parameters.weights
-        return kernels.l2_penalty(W, decay, self.gradient[: W.size])
+        return kernels.l2_penalty(self.parameters.weights, decay, self._dW)
 
     def release(self) -> None:
         """Let go of the buffers, and with them of the last batch."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skdnn.engine.batches import Batches
+from skdnn.engine.batches import BLOCK, Batches
 
 sizes = st.integers(1, 30)
 orders = st.one_of(st.none(), st.integers(0, 2**32 - 1).map(np.random.default_rng))
@@ -77,6 +77,20 @@ def test_all_orders_are_equally_likely():
 
 
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_small_batches_are_cut_from_blocks(rng):
+    n, batch_size = BLOCK + 6, 3  # some blocks, and a remainder
+    Y = np.arange(n)
+    seen = [
+        (X[:, 0].tolist(), Y.tolist())
+        for X, Y, _ in Batches(np.column_stack([Y, -Y]).astype(float), Y, None, batch_size).epoch(
+            rng
+        )
+    ]
+    assert all(X == Y for X, Y in seen)
+    assert [len(Y) for _, Y in seen] == [batch_size] * (n // batch_size) + [n % batch_size]
+    assert sorted(chain(*(Y for _, Y in seen))) == list(range(n))
+
+
 def test_data_are_read_only(rng):
     X, Y, weight = numbered(7)
     for A in (X, Y, weight):
@@ -93,10 +107,12 @@ def test_types_and_shapes_stay(rng):
         assert weight is None
 
 
-def test_shuffled_batches_share_one_buffer(rng):
-    batches = Batches(*numbered(9), 3)
-    first, *others = [X for X, _, _ in batches.epoch(rng)]
-    assert all(np.shares_memory(first, other) for other in others)
+@pytest.mark.parametrize("batch_size", [3, BLOCK])
+def test_shuffled_batches_share_one_buffer(batch_size, rng):
+    n = 5 * BLOCK
+    batches = Batches(np.zeros((n, 2)), np.zeros(n), None, batch_size)
+    addresses = [X.ctypes.data for X, _, _ in batches.epoch(rng)]
+    assert max(addresses) - min(addresses) < 8 * max(BLOCK, 2 * batch_size)
 
 
 def test_weight_sum():

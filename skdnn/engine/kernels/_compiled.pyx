@@ -4,24 +4,29 @@
 A twin runs where its arrays are as the engine makes them: C-contiguous, aligned, all of one float
 type, and writable where they are written to.  Anything else it hands over to the definition, so
 both take the same arguments.
-The loops are C (passes.h, for each type); the matrix products are scipy's BLAS; the
-interpreter's lock is released around both.
+The loops are C (passes.h, for each type); the matrix products are BLAS's; the interpreter's lock is
+released around both.  There are two BLAS libraries in the process: scipy's can be called from here
+at no cost, numpy's only through numpy, which pays where a product is large, since it is the newer.
 """
 
 cimport numpy as np
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport sqrt
 from libc.stdint cimport intptr_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from numpy.random cimport bitgen_t
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, saxpy, sdot, sgemm
-
-import math
+from scipy.linalg.cython_blas cimport (
+    daxpy, ddot, dgemm, dgemv, saxpy, sdot, sgemm, sgemv
+)
 
 from skdnn.engine.activations import Identity, LeakyReLU, Logistic, ReLU, Tanh
 from skdnn.engine.kernels import definitions
 
 np.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_MatrixProduct2(object A, object B, np.ndarray out)
 
 cdef extern from "kernels.h" nogil:
     void bias_activate(int single, void *Y, void *b, long m, long n, int activation, double slope)
@@ -79,22 +84,46 @@ cdef inline bint is_float(int dtype) noexcept:
     return dtype == np.NPY_FLOAT or dtype == np.NPY_DOUBLE
 
 
-cdef void product(int single, bint transpose_A, bint transpose_B, int m, int n, int k,
-                  void *A, int columns_A, void *B, int columns_B, void *C) noexcept nogil:
-    """C = A B of shape (m, n), row by row in memory: for BLAS, which counts columns, Cᵀ = Bᵀ Aᵀ."""
-    cdef float one = 1, zero = 0
-    cdef double one_ = 1, zero_ = 0
-    cdef char a = b"T" if transpose_A else b"N"
-    cdef char b = b"T" if transpose_B else b"N"
-    if m == 0 or n == 0:
-        return
-    columns_A, columns_B = max(columns_A, 1), max(columns_B, 1)  # BLAS insists, even on 0 columns
-    if single:
-        sgemm(&b, &a, &n, &m, &k, &one, <float *>B, &columns_B, <float *>A, &columns_A, &zero,
-              <float *>C, &n)
+cdef long LARGE = 100_000  # multiplications from which on numpy's BLAS is worth its overhead
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef void product(np.ndarray A, bint transpose_A, np.ndarray B, bint transpose_B, np.ndarray C):
+    """C = A B, either of them transposed first if so asked."""
+    cdef int m = np.PyArray_DIM(C, 0), n = np.PyArray_DIM(C, 1)
+    cdef int k = np.PyArray_DIM(A, 0 if transpose_A else 1)
+    if <long>m * n * k >= LARGE:
+        PyArray_MatrixProduct2(A.T if transpose_A else A, B.T if transpose_B else B, C)
+    elif m > 0 and n > 0:
+        if np.PyArray_TYPE(C) == np.NPY_FLOAT:
+            small_product[float](<float *>at(A), transpose_A, <float *>at(B), transpose_B,
+                                 <float *>at(C), m, n, k)
+        else:
+            small_product[double](<double *>at(A), transpose_A, <double *>at(B), transpose_B,
+                                  <double *>at(C), m, n, k)
+
+
+cdef void small_product(real *A, bint transpose_A, real *B, bint transpose_B, real *C,
+                        int m, int n, int k) noexcept nogil:
+    """C = A B by scipy's BLAS, for which rows are columns: Cᵀ = Bᵀ Aᵀ, or C = A b for a vector b."""
+    cdef real one = 1, zero = 0
+    cdef char a = b"T" if transpose_A else b"N", b = b"T" if transpose_B else b"N"
+    cdef char opposite = b"N" if transpose_A else b"T"
+    cdef int columns_A = max(m if transpose_A else k, 1)  # BLAS insists on 1, even on 0 columns
+    cdef int columns_B = max(k if transpose_B else n, 1)
+    cdef int rows_A = k if transpose_A else m, step = 1
+    if n == 1 and k > 0:
+        if real is float:
+            sgemv(&opposite, &columns_A, &rows_A, &one, A, &columns_A, B, &step, &zero, C, &step)
+        else:
+            dgemv(&opposite, &columns_A, &rows_A, &one, A, &columns_A, B, &step, &zero, C, &step)
+    elif real is float:
+        sgemm(&b, &a, &n, &m, &k, &one, B, &columns_B, A, &columns_A, &zero, C, &n)
     else:
-        dgemm(&b, &a, &n, &m, &k, &one_, <double *>B, &columns_B, <double *>A, &columns_A, &zero_,
-              <double *>C, &n)
+        dgemm(&b, &a, &n, &m, &k, &one, B, &columns_B, A, &columns_A, &zero, C, &n)
 
 
 def gather(A, np.ndarray rows, np.ndarray out):
@@ -123,17 +152,16 @@ def dense_forward(np.ndarray X, np.ndarray W, np.ndarray b, activation, np.ndarr
             and ready(S, dtype) and ready(Y, dtype)):
         definitions.dense_forward(X, W, b, activation, S, Y)
         return
-    cdef int m = np.PyArray_DIM(X, 0), k = np.PyArray_DIM(X, 1), n = np.PyArray_DIM(W, 1)
     cdef int single = dtype == np.NPY_FLOAT
     cdef bint fused = 0 <= code <= 2  # exp and tanh are faster in numpy's vectorised loops
     cdef double slope = activation.slope if code == 2 else 0
-    cdef void *x = at(X)
-    cdef void *w = at(W)
+    cdef np.ndarray out = Y if fused else S
+    cdef void *y = at(out)
     cdef void *bias = at(b)
-    cdef void *s = at(Y if fused else S)
+    cdef long m = np.PyArray_DIM(Y, 0), n = np.PyArray_DIM(Y, 1)
+    product(X, False, W, False, out)
     with nogil:
-        product(single, False, False, m, n, k, x, k, w, n, s)
-        bias_activate(single, s, bias, m, n, code if fused else 0, slope)
+        bias_activate(single, y, bias, m, n, code if fused else 0, slope)
     if not fused:
         activation.forward(S, Y)
 
@@ -146,29 +174,24 @@ def dense_backward(np.ndarray X, np.ndarray W, activation, np.ndarray S, np.ndar
             and ready(db, dtype) and ready(dX, dtype)):
         definitions.dense_backward(X, W, activation, S, Y, dY, D, dW, db, dX)
         return
-    cdef int m = np.PyArray_DIM(X, 0), k = np.PyArray_DIM(X, 1), n = np.PyArray_DIM(W, 1)
     cdef int single = dtype == np.NPY_FLOAT
     cdef double slope = activation.slope if code == 2 else 0
-    cdef void *x = at(X)
-    cdef void *w = at(W)
     cdef void *y = at(Y)
     cdef void *dy = at(dY)
     cdef void *d = at(D)
-    cdef void *dw = at(dW)
     cdef void *dbias = at(db)
-    cdef void *dx = at(dX)
-    cdef long size = np.PyArray_SIZE(dY)
+    cdef long m = np.PyArray_DIM(dY, 0), n = np.PyArray_DIM(dY, 1)
     if code < 0:
         activation.derivative(S, Y, D)
     with nogil:
         if code < 0:
-            multiply(single, dy, d, size)
+            multiply(single, dy, d, m * n)
         else:
-            activate_backward(single, dy, y, size, code, slope)
+            activate_backward(single, dy, y, m * n, code, slope)
         column_sums(single, dy, dbias, m, n)
-        product(single, True, False, k, n, m, x, k, dy, n, dw)
-        if dx != NULL:
-            product(single, False, True, m, k, n, dy, n, w, n, dx)
+    product(X, True, dY, False, dW)
+    if dX is not None:
+        product(dY, False, W, True, dX)
 
 
 def softmax_cross_entropy(np.ndarray S, np.ndarray labels, np.ndarray weight, double smoothing,
@@ -275,19 +298,15 @@ def l2_penalty(np.ndarray W, double share, np.ndarray g):
 
 # Optimizer steps ---------------------------------------------------------------------------------
 
-cdef inline bint vectors(np.ndarray theta, np.ndarray g, lr, list moments) noexcept:
+cdef inline bint vectors(np.ndarray theta, np.ndarray g, lr, np.ndarray moment,
+                         np.ndarray second=None, np.ndarray third=None) noexcept:
     """Whether the vectors of a step are as the loops want them."""
     cdef int dtype = np.PyArray_TYPE(theta)
-    cdef np.ndarray moment
-    if not (is_float(dtype) and ready(theta, dtype) and plain(g, dtype)):
-        return False
     if isinstance(lr, np.ndarray) and not (
             plain(lr, dtype) and np.PyArray_SIZE(lr) == np.PyArray_SIZE(theta)):
         return False
-    for moment in moments:
-        if not ready(moment, dtype):
-            return False
-    return True
+    return (is_float(dtype) and ready(theta, dtype) and plain(g, dtype) and ready(moment, dtype)
+            and ready(second, dtype) and ready(third, dtype))
 
 
 cdef inline void *rates_of(lr) noexcept:
@@ -300,7 +319,7 @@ cdef inline double rate_of(lr) except? -1:
 
 def sgd_step(np.ndarray theta, np.ndarray g, lr, double momentum, bint nesterov, np.ndarray v,
              work):
-    if not vectors(theta, g, lr, [v]):
+    if not vectors(theta, g, lr, v):
         definitions.sgd_step(theta, g, lr, momentum, nesterov, v, work)
         return
     sgd(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
@@ -309,10 +328,10 @@ def sgd_step(np.ndarray theta, np.ndarray g, lr, double momentum, bint nesterov,
 
 def adam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
               long t, np.ndarray m, np.ndarray v, work):
-    if not vectors(theta, g, lr, [m, v]):
+    if not vectors(theta, g, lr, m, v):
         definitions.adam_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, work)
         return
-    cdef double c = math.sqrt(1 - beta_2**t)
+    cdef double c = sqrt(1 - beta_2**t)
     cdef double d = c / (1 - beta_1**t)
     cdef int single = np.PyArray_TYPE(theta) == np.NPY_FLOAT
     cdef void *theta_ = at(theta)
@@ -328,10 +347,10 @@ def adam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, 
 
 def amsgrad_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                  long t, np.ndarray m, np.ndarray v, np.ndarray v_max, work):
-    if not vectors(theta, g, lr, [m, v, v_max]):
+    if not vectors(theta, g, lr, m, v, v_max):
         definitions.amsgrad_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, v_max, work)
         return
-    cdef double c = math.sqrt(1 - beta_2**t)
+    cdef double c = sqrt(1 - beta_2**t)
     amsgrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
             beta_1, beta_2, epsilon, c, c / (1 - beta_1**t), at(m), at(v), at(v_max),
             np.PyArray_SIZE(theta))
@@ -339,7 +358,7 @@ def amsgrad_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_
 
 def adamax_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                 long t, np.ndarray m, np.ndarray u, work):
-    if not vectors(theta, g, lr, [m, u]):
+    if not vectors(theta, g, lr, m, u):
         definitions.adamax_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, u, work)
         return
     adamax(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
@@ -348,16 +367,16 @@ def adamax_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2
 
 def nadam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                long t, double a, double b, np.ndarray m, np.ndarray v, work):
-    if not vectors(theta, g, lr, [m, v]):
+    if not vectors(theta, g, lr, m, v):
         definitions.nadam_step(theta, g, lr, beta_1, beta_2, epsilon, t, a, b, m, v, work)
         return
     nadam(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-          beta_1, beta_2, epsilon, a, b, math.sqrt(1 - beta_2**t), at(m), at(v),
+          beta_1, beta_2, epsilon, a, b, sqrt(1 - beta_2**t), at(m), at(v),
           np.PyArray_SIZE(theta))
 
 
 def adagrad_step(np.ndarray theta, np.ndarray g, lr, double epsilon, np.ndarray v, work):
-    if not vectors(theta, g, lr, [v]):
+    if not vectors(theta, g, lr, v):
         definitions.adagrad_step(theta, g, lr, epsilon, v, work)
         return
     adagrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
@@ -366,7 +385,7 @@ def adagrad_step(np.ndarray theta, np.ndarray g, lr, double epsilon, np.ndarray 
 
 def rmsprop_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
                  work):
-    if not vectors(theta, g, lr, [v]):
+    if not vectors(theta, g, lr, v):
         definitions.rmsprop_step(theta, g, lr, rho, epsilon, v, work)
         return
     rmsprop(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
@@ -375,7 +394,7 @@ def rmsprop_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon,
 
 def adadelta_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
                   np.ndarray d, work):
-    if not vectors(theta, g, lr, [v, d]):
+    if not vectors(theta, g, lr, v, d):
         definitions.adadelta_step(theta, g, lr, rho, epsilon, v, d, work)
         return
     adadelta(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
