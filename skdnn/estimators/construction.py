@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -91,7 +92,7 @@ def build_optimizer(estimator):
     if estimator.solver in ("sgd", "lbfgs"):
         return SGD(estimator.momentum, bool(estimator.nesterovs_momentum and estimator.momentum))
     optimizer = get_optimizer(estimator.solver)
-    return optimizer(**{name: getattr(estimator, name) for name in fields_of(optimizer)})
+    return optimizer(**{name: getattr(estimator, name) for name in defaults_of(optimizer)})
 
 
 def anneals(schedule) -> bool:
@@ -101,9 +102,10 @@ def anneals(schedule) -> bool:
     return schedule in ANNEALING or type(schedule) in [SCHEDULES[name] for name in ANNEALING]
 
 
-def fields_of(specification: type) -> list[str]:
-    """Return the names of what a dataclass is made of."""
-    return list(inspect.signature(specification).parameters)
+@cache
+def defaults_of(made_from: type) -> dict:
+    """Return the names and the defaults of what an estimator or a specification is made from."""
+    return {name: p.default for name, p in inspect.signature(made_from).parameters.items()}
 
 
 def build_schedule(estimator) -> Schedule:
@@ -162,10 +164,7 @@ def check_combination(estimator) -> None:
 def warn_of_no_effect(estimator, has_validation_data: bool) -> None:
     """Warn of hyperparameters that were changed and have no effect beside the others."""
     n_hidden = len(hidden_sizes(estimator))
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(type(estimator)).parameters.items()
-    }
+    defaults = defaults_of(type(estimator))
     for condition, names in without_effect(estimator, n_hidden, has_validation_data):
         changed = [
             n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])
@@ -193,7 +192,7 @@ def without_effect(estimator, n_hidden: int, has_validation_data: bool):
         own_rule = [] if estimator.early_stopping else ["n_iter_no_change"]
         yield "solver='lbfgs'", sorted(minibatch_only) + own_rule
     else:
-        used = fields_of(OPTIMIZERS[solver])
+        used = defaults_of(OPTIMIZERS[solver])
         names = ["beta_1", "beta_2", "epsilon", "rho"]
         unused = [n for n in names if n not in used]
         if solver != "sgd":

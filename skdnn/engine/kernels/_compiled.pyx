@@ -12,9 +12,8 @@ at no cost, numpy's only through numpy, which pays where a product is large, sin
 cimport numpy as np
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport sqrt
-from libc.stdint cimport intptr_t, uint16_t, uint64_t
+from libc.stdint cimport uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 from numpy.random cimport bitgen_t
 from scipy.linalg.cython_blas cimport (
     daxpy, ddot, dgemm, dgemv, saxpy, sdot, sgemm, sgemv
@@ -29,6 +28,7 @@ cdef extern from "numpy/arrayobject.h":
     object PyArray_MatrixProduct2(object A, object B, np.ndarray out)
 
 cdef extern from "kernels.h" nogil:
+    void copy_rows(void *A, void *rows, void *out, long m, size_t size)
     void bias_activate(int single, void *Y, void *b, long m, long n, int activation, double slope)
     void activate_backward(int single, void *dY, void *Y, long size, int activation, double slope)
     void multiply(int single, void *A, void *B, long size)
@@ -135,15 +135,14 @@ def gather(A, np.ndarray rows, np.ndarray out):
         return
     cdef np.ndarray B = A
     cdef size_t size = np.PyArray_ITEMSIZE(B)
-    cdef long m = np.PyArray_DIM(rows, 0), n = np.PyArray_DIM(B, 0), i
-    cdef intptr_t *index = <intptr_t *>np.PyArray_DATA(rows)
-    cdef char *source = <char *>np.PyArray_DATA(B)
-    cdef char *target = <char *>np.PyArray_DATA(out)
+    cdef long m = np.PyArray_DIM(rows, 0)
+    cdef void *index = at(rows)
+    cdef void *source = at(B)
+    cdef void *target = at(out)
     if B.ndim > 1:
         size *= np.PyArray_DIM(B, 1)
     with nogil:
-        for i in range(m):
-            memcpy(target + i * size, source + index[i] * size, size)
+        copy_rows(source, index, target, m, size)
 
 
 def dense_forward(np.ndarray X, np.ndarray W, np.ndarray b, activation, np.ndarray S, np.ndarray Y):

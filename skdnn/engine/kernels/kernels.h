@@ -1,6 +1,7 @@
 /* passes.h for float and for double, and one function for both: `single` tells which. */
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Clones need glibc's help at load time, and a compiler that knows the name of the level. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
@@ -8,6 +9,22 @@
 #else
 #define CLONES
 #endif
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address)
+#endif
+
+/* out = A[rows], rows of `size` bytes; scattered as they are, the processor cannot guess the next. */
+static void copy_rows(const char *A, const intptr_t *rows, char *out, long m, size_t size) {
+    const long ahead = 8;
+    for (long i = 0; i < m; i++, out += size) {
+        if (i + ahead < m)
+            for (size_t j = 0; j < size; j += 64) PREFETCH(A + rows[i + ahead] * size + j);
+        memcpy(out, A + rows[i] * size, size);
+    }
+}
 
 enum { IDENTITY, RELU, LEAKY_RELU, LOGISTIC, TANH };
 
