@@ -15,9 +15,7 @@ from libc.math cimport sqrt
 from libc.stdint cimport uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
 from numpy.random cimport bitgen_t
-from scipy.linalg.cython_blas cimport (
-    daxpy, ddot, dgemm, dgemv, saxpy, sdot, sgemm, sgemv
-)
+from scipy.linalg.cython_blas cimport dgemm, dgemv, sgemm, sgemv
 
 from skdnn.engine.activations import Identity, LeakyReLU, Logistic, ReLU, Tanh
 from skdnn.engine.kernels import definitions
@@ -43,6 +41,7 @@ cdef extern from "kernels.h" nogil:
     void bn_backward "batch_norm_backward"(int single, void *dY, void *S_hat, void *sigma,
                                            void *gamma, void *dgamma, void *dbeta, void *dS,
                                            long m, long n)
+    double c_l2_penalty "l2_penalty"(int single, void *W, double share, void *g, long n)
     void c_mask "mask"(int single, uint16_t *draws, uint16_t keep, double scale, void *mask, long n)
     void sgd(int single, void *theta, void *g, double lr, void *rates, double mu, int nesterov,
              void *v, long n)
@@ -280,18 +279,13 @@ def l2_penalty(np.ndarray W, double share, np.ndarray g):
     cdef int dtype = np.PyArray_TYPE(W)
     if not (is_float(dtype) and plain(W, dtype) and ready(g, dtype)):
         return definitions.l2_penalty(W, share, g)
-    cdef int n = np.PyArray_SIZE(W), one = 1
+    cdef long n = np.PyArray_SIZE(W)
+    cdef int single = dtype == np.NPY_FLOAT
     cdef void *w = at(W)
     cdef void *dw = at(g)
-    cdef float share_ = share
     cdef double norm
     with nogil:
-        if dtype == np.NPY_FLOAT:
-            norm = sdot(&n, <float *>w, &one, <float *>w, &one)
-            saxpy(&n, &share_, <float *>w, &one, <float *>dw, &one)
-        else:
-            norm = ddot(&n, <double *>w, &one, <double *>w, &one)
-            daxpy(&n, &share, <double *>w, &one, <double *>dw, &one)
+        norm = c_l2_penalty(single, w, share, dw, n)
     return 0.5 * share * norm
 
 

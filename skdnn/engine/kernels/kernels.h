@@ -63,6 +63,7 @@ enum { IDENTITY, RELU, LEAKY_RELU, LOGISTIC, TANH };
 #define logistic_cross_entropy(single, ...) PASS(single, logistic_cross_entropy, __VA_ARGS__)
 #define batch_norm_forward(single, ...) PASS(single, batch_norm_forward, __VA_ARGS__)
 #define batch_norm_backward(single, ...) PASS(single, batch_norm_backward, __VA_ARGS__)
+#define l2_penalty(single, ...) PASS(single, l2_penalty, __VA_ARGS__)
 #define mask(single, ...) PASS(single, mask, __VA_ARGS__)
 #define sgd(single, ...) PASS(single, sgd, __VA_ARGS__)
 #define adam(single, ...) PASS(single, adam, __VA_ARGS__)

@@ -115,6 +115,28 @@ CLONES static void NAME(batch_norm_backward)(const T *restrict dY, const T *rest
                             (dY[i * n + j] - dbeta[j] / m - S_hat[i * n + j] * (dgamma[j] / m));
 }
 
+/* ‖W‖², and g ← g + share W.  The squares are added up in LANES sums, or each would wait for the one
+   before, and block by block, or many small ones would be lost beside their sum. */
+CLONES static double NAME(l2_penalty)(const T *restrict W, T share, T *restrict g, long n) {
+    enum { LANES = 32, BLOCK = 128 * LANES };
+    double norm = 0;
+    for (long start = 0; start < n; start += BLOCK) {
+        T sums[LANES] = {0};
+        long i = start, end = start + BLOCK < n ? start + BLOCK : n;
+        for (; i + LANES <= end; i += LANES)
+            for (long j = 0; j < LANES; j++) {
+                sums[j] += W[i + j] * W[i + j];
+                g[i + j] += share * W[i + j];
+            }
+        for (; i < end; i++) {
+            norm += W[i] * W[i];
+            g[i] += share * W[i];
+        }
+        for (long j = 0; j < LANES; j++) norm += sums[j];
+    }
+    return norm;
+}
+
 CLONES static void NAME(mask)(const uint16_t *restrict draws, uint16_t keep, T scale, T *restrict mask, long n) {
     for (long i = 0; i < n; i++) mask[i] = draws[i] < keep ? scale : 0;
 }
