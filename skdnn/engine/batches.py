@@ -9,7 +9,9 @@ from scipy import sparse
 from skdnn.engine import kernels
 from skdnn.engine.tables import Array
 
-BLOCK = 2**14  # numbers that are gathered at once, for the calls to cost little beside small batches
+BLOCK = (
+    2**14
+)  # numbers that are gathered at once, for the calls to cost little beside small batches
 
 
 class Batches:

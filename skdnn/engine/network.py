@@ -74,6 +74,7 @@ class Network:
     def _begin_life(self) -> None:
         self.rng: Any = None  # a generator, in training
         self._m = -1  # rows of the buffers
+        self._widest = max(slot.shape[-1] for slot in self.parameters.slots)
         self._bind()
 
     def _bind(self) -> None:
@@ -116,9 +117,7 @@ class Network:
         FloatingPointError
             If X has a value beyond that dtype.
         """
-        widest = max(slot.shape[-1] for slot in self.parameters.slots)
-        if not sparse.issparse(X):
-            widest = max(widest, X.shape[1])
+        widest = self._widest if sparse.issparse(X) else max(self._widest, X.shape[1])
         n, chunk = X.shape[0], max(CHUNK // widest, 1)
         if S is None and n <= chunk:
             return self.infer(self._cast(X))
@@ -140,7 +139,7 @@ class Network:
         self.learning_rate_factors = self.parameters.learning_rate_factors()
         self.gradient = np.zeros_like(self.parameters.theta)
         self._dW = self.gradient[: self.parameters.weights.size]
-        self._m = -1
+        self._m, self._dS = -1, np.empty(0)
         for i, (layer, views) in enumerate(self._shares(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
-from skdnn.engine.layers import BatchNorm, Dense, Dropout
+from skdnn.engine.layers import BatchNorm, Dropout
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.tables import Array
@@ -95,18 +95,13 @@ def one_blas_thread() -> Iterator[int]:
         LIMIT.leave()
 
 
-def multiplications(network: Network) -> int:
-    """Return the multiplications that a row costs in one forward pass: Σ n_in n_out of `Dense`."""
-    return sum(layer.W.size for layer in network.layers if isinstance(layer, Dense))
-
-
 def infer(network: Network, X: Any) -> Array:
     """Return the raw scores of the rows of X, on several threads where there are many rows.
 
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
     raises FloatingPointError where a value of X is beyond the network's dtype.
     """
-    if X.shape[0] * multiplications(network) < WORTHWHILE:
+    if X.shape[0] * network.parameters.weights.size < WORTHWHILE:  # one multiplication a weight
         return network.infer_in_chunks(X)
     with one_blas_thread() as n_threads:
         if n_threads == 1:
@@ -159,6 +154,7 @@ class DataParallel:
     Examples
     --------
     >>> from skdnn.engine.initializers import get_initializer
+    >>> from skdnn.engine.layers import Dense
     >>> from skdnn.engine.losses import SquaredError
     >>> network = Network([Dense(3, 1, get_initializer("zeros"))], "float64")
     >>> network.prepare_training(np.random.default_rng(0))
@@ -180,7 +176,7 @@ class DataParallel:
     def suits(network: Network, X: Any, batch_size: int) -> bool:
         """Whether a step is large enough, and its rows do not depend on each other."""
         independent = not any(isinstance(layer, BatchNorm) for layer in network.layers)
-        work = 3 * batch_size * multiplications(network)
+        work = 3 * batch_size * network.parameters.weights.size  # X W, Xᵀ dS, dS Wᵀ
         return independent and not sparse.issparse(X) and work >= WORTHWHILE
 
     def loss_and_gradient(

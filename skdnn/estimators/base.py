@@ -378,7 +378,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_), and the dtype
         in which the user expects numbers: float32 if X is, else float64.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "_network"):  # the check alone takes as long as a small network
+            check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         with np.errstate(over="ignore", invalid="ignore"):
             try:

@@ -96,6 +96,11 @@ def row_weights(r, m):
     return [None, abs(r(m)), weight[::-1].copy(), 1000 * weight[::-1].copy()]
 
 
+def softmax(r, m, k, n):
+    for S in (r(m, n + 1), 1000 * r(m, n + 1)):  # probabilities of 0 and 1, and between them
+        yield {"S": S}, {"P": r(m, n + 1)}
+
+
 def softmax_cross_entropy(r, m, k, n):
     labels = np.arange(m) % (n + 2)
     for weight, smoothing in product(row_weights(r, m), [0.0, 0.1, 0.5]):
@@ -140,6 +145,7 @@ CASES = {
     "dense_backward": dense_backward,
     "batch_norm_forward": batch_norm_forward,
     "batch_norm_backward": batch_norm_backward,
+    "softmax": softmax,
     "softmax_cross_entropy": softmax_cross_entropy,
     "logistic_cross_entropy": logistic_cross_entropy,
     "gather": gather,

@@ -24,7 +24,6 @@ from skdnn.engine.threads import (
     WORTHWHILE,
     DataParallel,
     infer,
-    multiplications,
     one_blas_thread,
     shares_of,
 )
@@ -165,12 +164,6 @@ def test_shares_are_all_rows_once_and_about_equal(m, n):
 
 
 # What is worth it -------------------------------------------------------------------------------
-
-
-def test_multiplications_are_those_of_the_products():
-    assert multiplications(build("linear", n_in=5, n_out=2)) == 5 * 2
-    for order in ("two hidden", "batch norm", "dropout", "activation layers"):
-        assert multiplications(build(order, n_in=5, n_out=2)) == 5 * 4 + 4 * 3 + 3 * 2
 
 
 def test_a_large_step_suits_threads(rng):

@@ -57,11 +57,12 @@ class InterruptedBatches(Batches):
         super().__init__(*args)
         self.last, self.error, self.taken = last, error, 0
 
-    def _take(self, rows):
-        self.taken += 1
-        if self.taken == self.last:
-            raise self.error
-        return super()._take(rows)
+    def epoch(self, rng=None):
+        for batch in super().epoch(rng):
+            self.taken += 1
+            if self.taken == self.last:
+                raise self.error
+            yield batch
 
 
 def train(descent=PLAIN, loss=None, order="one hidden", shuffling=None, **network):

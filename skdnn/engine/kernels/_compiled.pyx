@@ -31,8 +31,9 @@ cdef extern from "kernels.h" nogil:
     void activate_backward(int single, void *dY, void *Y, long size, int activation, double slope)
     void multiply(int single, void *A, void *B, long size)
     void column_sums(int single, void *A, void *sums, long m, long n)
-    double c_softmax "softmax_cross_entropy"(int single, void *S, void *labels, void *weight,
-                                             double smoothing, void *dS, long m, long k)
+    void c_softmax "softmax"(int single, void *S, void *P, void *log_sums, long m, long k)
+    double c_cross_entropy "softmax_cross_entropy"(int single, void *S, void *labels, void *weight,
+                                                   double smoothing, void *dS, long m, long k)
     double c_logistic "logistic_cross_entropy"(int single, void *S, void *Y, void *weight,
                                                double smoothing, void *dS, long m, long k)
     void bn_forward "batch_norm_forward"(int single, void *S, void *gamma, void *beta,
@@ -192,6 +193,20 @@ def dense_backward(np.ndarray X, np.ndarray W, activation, np.ndarray S, np.ndar
         product(dY, False, W, True, dX)
 
 
+cdef long SCALAR = 1000  # numbers from which on numpy's vectorised exp is faster
+
+
+def softmax(np.ndarray S, np.ndarray P):
+    cdef int dtype = np.PyArray_TYPE(S)
+    cdef long m, size = np.PyArray_SIZE(S)
+    if not (is_float(dtype) and plain(S, dtype) and ready(P, dtype) and 0 < size < SCALAR):
+        return definitions.softmax(S, P)
+    m = np.PyArray_DIM(S, 0)
+    cdef np.ndarray log_sums = np.PyArray_EMPTY(1, np.PyArray_DIMS(S), dtype, 0)
+    c_softmax(dtype == np.NPY_FLOAT, at(S), at(P), at(log_sums), m, size // m)
+    return log_sums
+
+
 def softmax_cross_entropy(np.ndarray S, np.ndarray labels, np.ndarray weight, double smoothing,
                           np.ndarray dS):
     cdef int dtype = np.PyArray_TYPE(S)
@@ -205,7 +220,7 @@ def softmax_cross_entropy(np.ndarray S, np.ndarray labels, np.ndarray weight, do
     cdef void *w = at(weight)
     cdef void *ds = at(dS)
     with nogil:
-        value = c_softmax(single, s, y, w, smoothing, ds, m, k)
+        value = c_cross_entropy(single, s, y, w, smoothing, ds, m, k)
     return value
 
 

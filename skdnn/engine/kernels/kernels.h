@@ -59,6 +59,7 @@ enum { IDENTITY, RELU, LEAKY_RELU, LOGISTIC, TANH };
 #define activate_backward(single, ...) PASS(single, activate_backward, __VA_ARGS__)
 #define multiply(single, ...) PASS(single, multiply, __VA_ARGS__)
 #define column_sums(single, ...) PASS(single, column_sums, __VA_ARGS__)
+#define softmax(single, ...) PASS(single, softmax, __VA_ARGS__)
 #define softmax_cross_entropy(single, ...) PASS(single, softmax_cross_entropy, __VA_ARGS__)
 #define logistic_cross_entropy(single, ...) PASS(single, logistic_cross_entropy, __VA_ARGS__)
 #define batch_norm_forward(single, ...) PASS(single, batch_norm_forward, __VA_ARGS__)

@@ -46,6 +46,17 @@ CLONES static void NAME(multiply)(T *restrict A, const T *restrict B, long size)
     for (long i = 0; i < size; i++) A[i] *= B[i];
 }
 
+/* P = exp(S) / Σₖ exp(Sₖ), and log Σₖ exp(Sₖ). */
+static void NAME(softmax)(const T *restrict S, T *restrict P, T *restrict log_sums, long m, long k) {
+    for (long i = 0; i < m; i++, S += k, P += k) {
+        T peak = S[0], sum = 0;
+        for (long j = 1; j < k; j++) peak = S[j] > peak ? S[j] : peak;
+        for (long j = 0; j < k; j++) sum += P[j] = EXP(S[j] - peak);
+        for (long j = 0; j < k; j++) P[j] /= sum;
+        log_sums[i] = LOG(sum) + peak;
+    }
+}
+
 /* Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ with ℓ = log Σₖ exp(Sₖ) - Σₖ tₖ Sₖ, and dS; w is 1 where weight is null. */
 static double NAME(softmax_cross_entropy)(const T *restrict S, const intptr_t *restrict labels, const T *restrict weight,
                                           T smoothing, T *restrict dS, long m, long k) {
