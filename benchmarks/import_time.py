@@ -6,6 +6,7 @@ The imports take turns (A B A B …) within one run, after one of each to warm t
 start of Python is not counted, and medians are printed.
 """
 
+import os
 import subprocess
 import sys
 
@@ -20,7 +21,10 @@ def seconds_to_import(module):
         f"import time; start = time.perf_counter(); import {module}; "
         "print(time.perf_counter() - start)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     return float(done.stdout)
 
 
