@@ -4,7 +4,8 @@
 
 40 candidates × 5 folds on 4,000 × 30 standardised numbers in three classes, n_jobs=2, the same
 parameter distributions and seeds, the same kind of initial weights (Glorot, uniform), and every fit
-runs all its epochs, so that both do the same work.  The searches take turns (A B A B …) within one run, and medians are printed.
+runs all its epochs, so that both do the same work.  The searches take turns (A B A B …) within one
+run, and medians are printed.
 """
 
 import time
