@@ -9,9 +9,8 @@ from scipy import sparse
 from skdnn.engine import kernels
 from skdnn.engine.tables import Array
 
-BLOCK = (
-    2**14
-)  # numbers that are gathered at once, for the calls to cost little beside small batches
+# Numbers that are gathered at once: small batches are cut from a block, which spares them calls.
+BLOCK = 2**14
 
 
 class Batches:

@@ -5,8 +5,8 @@ A twin runs where its arrays are as the engine makes them: C-contiguous, aligned
 type, and writable where they are written to.  Anything else it hands over to the definition, so
 both take the same arguments.
 The loops are C (passes.h, for each type); the matrix products are BLAS's; the interpreter's lock is
-released around both.  There are two BLAS libraries in the process: scipy's can be called from here
-at no cost, numpy's only through numpy, which pays where a product is large, since it is the newer.
+released around whatever takes long.  There may be two BLAS libraries in the process: scipy's is
+called from here directly, numpy's, as a rule the newer, through numpy, where a product is large.
 """
 
 cimport numpy as np
