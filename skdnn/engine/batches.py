@@ -19,7 +19,7 @@ class Batches:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_in), C-contiguous, or csr_array
-        Inputs in the network's dtype; never copied as a whole, never written to.
+        Inputs; never copied as a whole, never written to.
     Y : ndarray of shape (n,) or (n, k), n ≥ 1
         Targets of the rows in use.
     weight : ndarray of shape (n,) or None
@@ -28,6 +28,8 @@ class Batches:
         Rows of a batch, at least 1, cut to n; the last one of an epoch may have fewer.
     rows : ndarray of int of shape (n,) or None, default=None
         The rows of X in use; None is all of them.
+    dtype : dtype, default=None
+        The network's, that of the batches of X; None is that of X, which a csr_array must have.
 
     Examples
     --------
@@ -44,19 +46,20 @@ class Batches:
         weight: Array | None,
         batch_size: int,
         rows: Array | None = None,
+        dtype: Any = None,
     ):
         self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
         self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
         n_batches = 1 if sparse.issparse(X) else BLOCK // (self.batch_size * max(X.shape[1], 1))
         self._block = self.batch_size * min(max(n_batches, 1), len(self))
-        self._buffers = [self._buffer(A) for A in (X, Y, weight)]
+        self._buffers = [self._buffer(X, dtype), self._buffer(Y), self._buffer(weight)]
 
-    def _buffer(self, A: Any) -> Array | None:
+    def _buffer(self, A: Any, dtype: Any = None) -> Array | None:
         """Return a place for some rows of A, or None where A is sparse and makes its own."""
         if A is None or sparse.issparse(A):
             return None
-        return np.empty((self._block, *A.shape[1:]), A.dtype)
+        return np.empty((self._block, *A.shape[1:]), dtype or A.dtype)
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -103,9 +106,15 @@ class Batches:
 
 
 def _rows_of(A: Any, rows: slice | Array, buffer: Array | None) -> Any:
-    """Return some rows of A: a view if they are a slice, else gathered into the buffer."""
-    if isinstance(rows, slice) or buffer is None:
+    """Return some rows of A: a view where that will do, else gathered into the buffer."""
+    if buffer is None:
         return A[rows]
-    out = buffer if len(rows) == len(buffer) else buffer[: len(rows)]
+    if isinstance(rows, slice):
+        if A.dtype == buffer.dtype:
+            return A[rows]
+        out = buffer[: rows.stop - rows.start]
+        out[...] = A[rows]
+        return out
+    out = buffer[: len(rows)]
     kernels.gather(A, rows, out)
     return out

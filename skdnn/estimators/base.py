@@ -269,7 +269,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             Y, weight, rows = Y[used], weight[used], used if rows is None else rows[used]
         if weight is not None and np.all(weight == 1):
             weight = None
-        return Batches(sample.X, Y, weight, self._batch_rows(len(Y)), rows)
+        return Batches(sample.X, Y, weight, self._batch_rows(len(Y)), rows, compute_dtype(self))
 
     def _batch_rows(self, n: int) -> int:
         if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once

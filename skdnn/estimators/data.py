@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skdnn.estimators._sklearn import check_sample_weight
 from skdnn.estimators.construction import compute_dtype
 
+LARGE = 2**25  # numbers in X beyond which it is not copied to be converted
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -18,7 +20,7 @@ class Sample:
     Attributes
     ----------
     X : ndarray or csr_array of shape (n_samples, n_features)
-        Inputs, in the dtype of the computations.
+        Inputs, in the dtype of the computations; where they are large, float64.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Targets, as the user gave them.
     weight : ndarray of shape (n_samples,) or None
@@ -62,22 +64,35 @@ class Sample:
 
 
 def check_inputs(estimator, X, *, reset: bool):
-    """Return X in the dtype of the computations, row by row in memory, or CSR."""
+    """Return X in the dtype of the computations, row by row in memory, or CSR.
+
+    A large array of doubles is left as it is: its rows are converted batch by batch.
+    """
+    dtype = compute_dtype(estimator)
+    stays = is_large(X) and X.dtype == np.float64 != dtype
     with np.errstate(over="ignore", invalid="ignore"):  # values beyond float32 get a message
-        return validate_data(
+        X = validate_data(
             estimator,
             X,
             reset=reset,
             accept_sparse="csr",
-            dtype=compute_dtype(estimator),
+            dtype=X.dtype if stays else dtype,
             order="C",
         )
+    if stays:
+        check_range(estimator, X, "X")
+    return X
+
+
+def is_large(X) -> bool:
+    """Whether a copy of X costs more than it is worth."""
+    return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE
 
 
 def check_range(estimator, A, name: str) -> None:
     """Refuse numbers that the dtype of the computations cannot hold."""
     dtype = np.dtype(compute_dtype(estimator))
-    if np.any(np.abs(A) > np.finfo(dtype).max):
+    if max(float(A.max(initial=0)), -float(A.min(initial=0))) > float(np.finfo(dtype).max):
         raise ValueError(f"Input {name} contains infinity or a value too large for {dtype!r}.")
 
 

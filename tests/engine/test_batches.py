@@ -115,6 +115,14 @@ def test_shuffled_batches_share_one_buffer(batch_size, rng):
     assert max(addresses) - min(addresses) < 8 * max(BLOCK, 2 * batch_size)
 
 
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_doubles_are_rounded_batch_by_batch(rng):
+    X, Y = np.random.default_rng(1).normal(size=(7, 2)), np.arange(7)
+    for X_batch, Y_batch, _ in Batches(X, Y, None, 3, dtype="float32").epoch(rng):
+        assert X_batch.dtype == np.float32
+        assert np.array_equal(X_batch, X.astype("float32")[Y_batch])
+
+
 def test_weight_sum():
     X, Y, weight = numbered(4)
     assert Batches(X, Y, None, 2).weight_sum() == 4

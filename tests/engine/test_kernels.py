@@ -34,6 +34,14 @@ def test_gather(shape, dtype, rng):
     assert out.tolist() == [A[row].tolist() for row in rows]
 
 
+@pytest.mark.parametrize("shape", [(9,), (9, 3)])
+def test_gather_rounds(shape, rng):
+    A, rows = rng.normal(size=shape), np.array([8, 0, 3, 3])
+    out = np.empty((4, *shape[1:]), "float32")
+    kernels.gather(A, rows, out)
+    assert out.tolist() == [np.float32(A[row]).tolist() for row in rows]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=repr)
 def test_dense(activation, dtype, rng):

@@ -118,6 +118,8 @@ def gather(r, m, k, n):
     rows = np.arange(m)[::-2] if m else np.arange(0)
     for A in (r(m, n), r(m), (9 * r(m, n)).astype(int)):
         yield {"A": A, "rows": rows.copy()}, {"out": A[rows]}
+    for A in (r(m, n).astype(float), r(m).astype(float)):  # rounded, where r is single
+        yield {"A": A, "rows": rows.copy()}, {"out": A[rows].astype(r(1).dtype)}
 
 
 def l2_penalty(r, m, k, n):

@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.network import Network
+from skdnn.estimators import data
 
 FITS = {
     "default": {},
@@ -65,10 +66,10 @@ def arrays_in(thing, seen=None):
         yield from arrays_in(vars(thing), seen)
 
 
-def fit(model, X, y):
+def fit(model, X, y, **more):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # that there are more epochs to run
-        return model.fit(X, y)
+        return model.fit(X, y, **more)
 
 
 @contextmanager
@@ -175,6 +176,38 @@ def test_input_dropout_of_sparse_rows_stays_sparse(rng):
     with peak() as found:
         fit(model, wide, np.arange(128.0))
     assert found["bytes"] < batch_size * n_in * 4  # one such buffer is 16 MB
+
+
+LARGE_FITS = {
+    "shuffled": {},
+    "in order": {"shuffle": False},
+    "early stopping": {"early_stopping": True},
+    "sgd": {"solver": "sgd", "dropout": 0.2, "input_dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("parameters", LARGE_FITS.values(), ids=LARGE_FITS)
+def test_large_doubles_are_not_copied_and_give_the_same(cls, parameters, rng, monkeypatch):
+    X = rng.normal(size=(50_000, 40))
+    y = (X[:, 0] > 0).astype(float)
+    kept_back = {"X_val": X[:500], "y_val": y[:500]} if "early_stopping" not in parameters else {}
+    parameters = {"max_iter": 2, "batch_size": 100, "random_state": 0} | parameters
+    expected = fit(small(cls, **parameters), X, y, **kept_back)
+    monkeypatch.setattr(data, "LARGE", 1000)
+    with peak() as found:
+        model = fit(small(cls, **parameters), X, y, **kept_back)
+    assert found["bytes"] < X.nbytes / 2  # what a copy would take
+    for a, b in zip(model.coefs_, expected.coefs_, strict=True):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("value", [np.inf, -1e39, np.nan])
+def test_large_doubles_beyond_float32_are_refused(cls, value, rng, monkeypatch):
+    monkeypatch.setattr(data, "LARGE", 1000)
+    X = rng.normal(size=(1000, 2))
+    X[500, 1] = value
+    with pytest.raises(ValueError, match=r"Input X contains"):
+        small(cls).fit(X, X[:, 0] > 0)
 
 
 # Prediction -------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ cdef extern from "numpy/arrayobject.h":
 
 cdef extern from "kernels.h" nogil:
     void copy_rows(void *A, void *rows, void *out, long m, size_t size)
+    void round_rows(void *A, void *rows, void *out, long m, long n)
     void bias_activate(int single, void *Y, void *b, long m, long n, int activation, double slope)
     void activate_backward(int single, void *dY, void *Y, long size, int activation, double slope)
     void multiply(int single, void *A, void *B, long size)
@@ -127,22 +128,25 @@ cdef void small_product(real *A, bint transpose_A, real *B, bint transpose_B, re
 
 
 def gather(A, np.ndarray rows, np.ndarray out):
-    cdef int dtype = np.PyArray_TYPE(out)
-    if not (isinstance(A, np.ndarray) and plain(A, dtype) and ready(out, dtype)
+    cdef int dtype = np.PyArray_TYPE(out), dtype_A = -1
+    if isinstance(A, np.ndarray):
+        dtype_A = np.PyArray_TYPE(<np.ndarray>A)
+    cdef bint converts = dtype == np.NPY_FLOAT and dtype_A == np.NPY_DOUBLE
+    if not ((dtype_A == dtype or converts) and plain(A, dtype_A) and ready(out, dtype)
             and plain(rows, np.NPY_INTP) and np.PyArray_ISNUMBER(out)
             and out.ndim == (<np.ndarray>A).ndim <= 2):
         definitions.gather(A, rows, out)
         return
-    cdef np.ndarray B = A
-    cdef size_t size = np.PyArray_ITEMSIZE(B)
-    cdef long m = np.PyArray_DIM(rows, 0)
+    cdef long m = np.PyArray_DIM(rows, 0), n = np.PyArray_DIM(out, 1) if out.ndim > 1 else 1
+    cdef size_t size = n * np.PyArray_ITEMSIZE(out)
     cdef void *index = at(rows)
-    cdef void *source = at(B)
+    cdef void *source = at(A)
     cdef void *target = at(out)
-    if B.ndim > 1:
-        size *= np.PyArray_DIM(B, 1)
     with nogil:
-        copy_rows(source, index, target, m, size)
+        if converts:
+            round_rows(source, index, target, m, n)
+        else:
+            copy_rows(source, index, target, m, size)
 
 
 def dense_forward(np.ndarray X, np.ndarray W, np.ndarray b, activation, np.ndarray S, np.ndarray Y):

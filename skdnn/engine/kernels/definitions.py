@@ -42,11 +42,15 @@ from skdnn.engine.tables import Array
 
 
 def gather(A: Array, rows: Array, out: Array) -> None:
-    """out = A[rows].  The rows must exist: ``mode="clip"`` only spares numpy the checking.
+    """out = A[rows], converted to the type of out.
 
-    A has shape (n, …), out (m, …).
+    A has shape (n, …), out (m, …).  The rows must exist: ``mode="clip"`` only spares numpy the
+    checking.
     """
-    A.take(rows, 0, out, "clip")
+    if A.dtype == out.dtype:
+        A.take(rows, 0, out, "clip")
+    else:
+        out[...] = A[rows]
 
 
 def dense_forward(X: Array, W: Array, b: Array, activation: Activation, S: Array, Y: Array) -> None:

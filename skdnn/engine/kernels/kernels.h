@@ -16,13 +16,25 @@
 #define PREFETCH(address)
 #endif
 
-/* out = A[rows], rows of `size` bytes; scattered as they are, the processor cannot guess the next. */
+/* Scattered as they are, the processor cannot guess the rows to come; m of them, of `size` bytes. */
+static inline void prefetch_row(const char *A, const intptr_t *rows, long i, long m, size_t size) {
+    if (i + 8 < m)
+        for (size_t j = 0; j < size; j += 64) PREFETCH(A + rows[i + 8] * size + j);
+}
+
+/* out = A[rows]. */
 static void copy_rows(const char *A, const intptr_t *rows, char *out, long m, size_t size) {
-    const long ahead = 8;
     for (long i = 0; i < m; i++, out += size) {
-        if (i + ahead < m)
-            for (size_t j = 0; j < size; j += 64) PREFETCH(A + rows[i + ahead] * size + j);
+        prefetch_row(A, rows, i, m, size);
         memcpy(out, A + rows[i] * size, size);
+    }
+}
+
+/* The same, rounded to float. */
+CLONES static void round_rows(const double *A, const intptr_t *rows, float *out, long m, long n) {
+    for (long i = 0; i < m; i++, out += n) {
+        prefetch_row((const char *)A, rows, i, m, n * sizeof(double));
+        for (long j = 0; j < n; j++) out[j] = A[rows[i] * n + j];
     }
 }
 
