@@ -215,6 +215,7 @@ def test_scores_over_one_hyperparameter(name, request):
     assert display.ax_.get_ylabel() == "mean test score"
     assert display.colorbar_ is None
     assert display.marginal_axes_ == []
+    assert display.ax_.lines[0].get_zorder() < points.get_zorder()
     best = (search.best_params_["alpha"], search.best_score_)
     assert_array_equal(display.best_.get_offsets(), [best])
     assert legend_texts(display.ax_) == ["candidates", f"best: {best[1]:.3g}", "running best"]
@@ -303,6 +304,14 @@ def test_one_of_several_spaces_makes_it_logarithmic():
     assert SearchDisplay.from_search(random_search(spaces), "alpha").ax_.get_xscale() == "log"
 
 
+@pytest.mark.parametrize("other", [0.0, None])
+def test_what_is_not_positive_is_on_no_logarithmic_axis(other):
+    spaces = [{"option": scipy.stats.loguniform(1e-4, 1)}, {"option": [other]}]
+    search = random_search(spaces, 10)
+    assert other in [candidate["option"] for candidate in search.cv_results_["params"]]
+    assert SearchDisplay.from_search(search, "option").ax_.get_xscale() == "linear"
+
+
 @pytest.mark.parametrize("values, scale", [(ALPHAS, "log"), ([0.1, 0.2, 0.3], "linear")])
 def test_a_search_that_keeps_no_space_is_judged_by_its_values(values, scale):
     search = grid_search({"alpha": values})
@@ -317,6 +326,9 @@ def test_few_numbers_of_a_grid_get_the_ticks():
     assert_array_equal(ax.get_xticks(), [1, 2, 4])
     assert len(ax.get_xticks(minor=True)) == 0
     assert len(ax.get_yticks()) < 30
+    drawn = random_search({"alpha": scipy.stats.loguniform(1e-4, 1)}, 4)
+    ax = SearchDisplay.from_search(drawn, "alpha").ax_
+    assert not set(ax.get_xticks()) & set(table(drawn).alpha)
 
 
 # Categories -------------------------------------------------------------------------------------
@@ -508,9 +520,12 @@ def test_the_choice_of_the_search_is_marked():
     assert SearchDisplay.from_search(search, "alpha").best_.get_offsets()[0, 0] == ALPHAS[3]
 
 
-@pytest.mark.parametrize("refit, metric", [(False, None), (lambda results: 0, None), ("good", "f")])
-def test_wrong_metric(refit, metric):
-    with pytest.raises(ValueError, match=r"metric must be one of 'good', 'bad'\. Got"):
+@pytest.mark.parametrize(
+    "refit, metric, got",
+    [(False, None, "None"), (lambda results: 0, None, "<function"), ("good", "f", "'f'")],
+)
+def test_wrong_metric(refit, metric, got):
+    with pytest.raises(ValueError, match=rf"metric must be one of 'good', 'bad'\. Got {got}"):
         SearchDisplay.from_search(several(refit), "alpha", metric=metric)
 
 
