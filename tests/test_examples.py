@@ -55,6 +55,25 @@ def test_quickstart(quickstart, capsys):
     assert is_drawn_on(image[:, width // 2 :])
 
 
+def test_training_and_search(tmp_path, capsys):
+    load("plot_training_and_search").main(["--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    losses = re.findall(r"validation loss (\d\.\d+), in the end (\d\.\d+)", printed)
+    (lowest, last), *_ = [tuple(map(float, pair)) for pair in losses]
+    assert len(losses) == 3
+    assert last > 1.2 * lowest  # the plain network, by heart
+    scores = [float(score) for score in re.findall(r"cross-validation (0\.\d{3})", printed)]
+    assert len(scores) == 2
+    assert all(score > 0.9 for score in scores)
+    for name in ("training.png", "search.png"):
+        assert str(tmp_path / name) in printed
+        image = matplotlib.image.imread(tmp_path / name)
+        height, width = image.shape[:2]
+        assert width > 1.2 * height > 800
+        assert is_drawn_on(image[:, : width // 2])
+        assert is_drawn_on(image[:, width // 2 :])
+
+
 def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
     X, y = quickstart[0].load_data()
     assert X.shape == (4521, 15)

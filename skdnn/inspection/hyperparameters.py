@@ -1,0 +1,132 @@
+"""The values of a hyperparameter, and the axis that shows them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+FEW = 8  # values of a logarithmic grid that all get a tick
+LONG = 40  # characters of tick labels that do not fit side by side
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """The values of a hyperparameter, one a candidate, and how an axis shows them.
+
+    Parameters
+    ----------
+    name : str
+        Label of the axis.
+    values : sequence of length n_candidates
+        Numbers, or anything else, which is shown as categories; nan for a candidate that has no
+        such hyperparameter.
+    log : bool, default=False
+        Whether the axis is logarithmic; all numbers must be positive.
+    grid : sequence, default=()
+        The values that were to be tried, in the order that categories are to have.
+
+    Examples
+    --------
+    >>> from skdnn.inspection import Hyperparameter
+    >>> Hyperparameter("alpha", [0.1, 0.01], log=True).positions
+    array([0.1 , 0.01])
+    >>> solver = Hyperparameter("solver", ["sgd", "adam", "sgd"], grid=["adam", "nadam", "sgd"])
+    >>> solver.categories, solver.positions
+    (['adam', 'sgd'], array([1., 0., 1.]))
+    """
+
+    name: str
+    values: Sequence[Any]
+    log: bool = False
+    grid: Sequence[Any] = ()
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether there is anything but numbers."""
+        return not all(map(is_number, self.values))
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """Names of the values that occur, those of the grid first."""
+        occurring = {category(value) for value in self.values if not is_missing(value)}
+        names = dict.fromkeys(map(category, [*self.grid, *self.values]))
+        return [name for name in names if name in occurring]
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """Places of the candidates on the axis, nan where there is no value."""
+        if not self.is_categorical:
+            return np.array(self.values, dtype=float)
+        places = {name: i for i, name in enumerate(self.categories)}
+        return np.array([places.get(category(value), math.nan) for value in self.values], float)
+
+    @property
+    def ticks(self) -> dict[float, str]:
+        """Labels by place, where the axis is to have no others; empty if it chooses its own."""
+        if self.is_categorical:
+            return dict(enumerate(self.categories))
+        numbers = sorted({number for number in self.values if not is_missing(number)})
+        listed = set(numbers) <= set(self.grid)
+        return {v: f"{v:g}" for v in numbers} if self.log and listed and len(numbers) <= FEW else {}
+
+    def set_axis(self, ax, side: str) -> None:
+        """Give the "x" or "y" axis of `ax` its label, scale, ticks and limits."""
+        axis, ticks = getattr(ax, f"{side}axis"), self.ticks
+        ax.set(**{f"{side}label": self.name, f"{side}scale": "log" if self.log else "linear"})
+        if ticks:
+            slanted = side == "x" and sum(map(len, ticks.values())) > LONG
+            style = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+            axis.set_ticks(list(ticks), list(ticks.values()), **style)
+            axis.set_ticks([], minor=True)
+        if self.is_categorical:
+            ax.set(**{f"{side}lim": (-0.5, len(ticks) - 0.5)})
+
+
+def is_missing(value) -> bool:
+    """Whether it stands for a hyperparameter that a candidate has not."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def is_number(value) -> bool:
+    """Whether it has a place on an axis of numbers, or is missing there."""
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isinf(value)
+
+
+def category(value) -> str:
+    """Return what a category is called; functions have a name."""
+    return getattr(value, "__name__", str(value))
+
+
+def is_geometric(values: Iterable[Any]) -> bool:
+    """Whether numbers have constant ratios, or over two decades more even ratios than differences.
+
+    Examples
+    --------
+    >>> is_geometric([16, 32, 64]), is_geometric([0.001, 0.01, 0.03, 0.1])
+    (True, True)
+    >>> is_geometric([10, 20, 30]), is_geometric(range(1, 1001))
+    (False, False)
+    """
+    values = list(values)
+    if not all(map(is_number, values)) or len(set(values)) < 2 or min(values) <= 0:
+        return False
+    numbers = np.unique(np.array(values, dtype=float))
+    ratios, differences = np.diff(np.log(numbers)), np.diff(numbers)
+    if len(ratios) > 1 and np.allclose(ratios, ratios[0]):
+        return True
+    evener = ratios.max() / ratios.min() <= differences.max() / differences.min()
+    return bool(evener and numbers[-1] >= 100 * numbers[0])
+
+
+def is_logarithmic(distribution) -> bool:
+    """Whether a distribution, or a list of values, spreads evenly over orders of magnitude."""
+    if getattr(distribution, "log", False) is True:
+        return True
+    if hasattr(distribution, "rvs"):
+        name = getattr(getattr(distribution, "dist", None), "name", None)
+        return name in ("loguniform", "reciprocal")
+    return np.iterable(distribution) and is_geometric(distribution)

@@ -1,0 +1,283 @@
+"""Loss and score by epoch."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skdnn.estimators.base import BaseMLP
+from skdnn.inspection.layout import Corner
+from skdnn.inspection.plotting import pyplot
+
+SCORE_PANEL = "validation scores"
+STYLES = {
+    "training": {"linestyle": "-"},
+    "validation": {"linestyle": "--"},
+    "best epoch": {"linestyle": "None", "marker": "o"},
+}
+
+
+def fitted_network(estimator):
+    """Return the fitted skdnn estimator at the end of searches and pipelines."""
+    if hasattr(estimator, "refit"):  # a search
+        check_is_fitted(estimator)
+        if not estimator.refit:
+            raise TypeError(f"{type(estimator).__name__} keeps no estimator: it needs refit=True.")
+        return fitted_network(estimator.best_estimator_)
+    if isinstance(estimator, Pipeline):
+        return fitted_network(estimator[-1])
+    if not isinstance(estimator, BaseMLP):
+        raise TypeError(
+            "estimator must be an MLPClassifier or MLPRegressor of skdnn, or a pipeline or search "
+            f"that ends in one. Got {estimator!r} instead."
+        )
+    check_is_fitted(estimator, "history_")
+    return estimator
+
+
+def score_panel(ax, wanted):
+    """Return the axes below those of the losses, if an earlier plot made any or they are wanted."""
+    for panel in ax.child_axes:
+        if panel.get_label() == SCORE_PANEL:
+            return panel
+    if not wanted:
+        return None
+    ax.set_axes_locator(Corner(ax, 1.0, 0.58, "NW"))
+    ax.tick_params(labelbottom=False)
+    ax.set_xlabel("")
+    return ax.inset_axes([0.0, -0.72, 1.0, 0.65], sharex=ax, label=SCORE_PANEL)
+
+
+class LossCurveDisplay:
+    """Training and validation loss, and validation score, by epoch.
+
+    It is recommended to use `from_estimator` or `from_estimators` to create a display.  All
+    parameters are stored as attributes.
+
+    Parameters
+    ----------
+    histories : dict of str to dict
+        By name, what `history_` of an estimator holds: "loss" and, where something was validated,
+        "validation_loss" and "validation_score", lists with one number an epoch.
+    best_iters : dict of str to int, default=None
+        By name, the best epoch, counted from 1, as `best_iter_` says it; 0 is none.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the losses.
+    score_ax_ : matplotlib Axes or None
+        Axes of the validation scores below them; None where there are none.
+    figure_ : matplotlib Figure
+        Figure containing both.
+    lines_ : list of matplotlib Line2D
+        Training loss, solid, and validation loss, dashed, of one estimator after the other.
+    score_lines_ : list of matplotlib Line2D
+        Validation scores.
+    best_ : list of matplotlib Line2D
+        Marks of the best epoch, one on each line of an estimator.
+
+    See Also
+    --------
+    skdnn.MLPClassifier : Its attributes `history_` and `best_iter_` are what is drawn.
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training rows.
+
+    Notes
+    -----
+    The training loss includes the penalty, and is measured during the epoch with dropout at work;
+    the validation loss has neither, and so may well be lower.  The best epoch is that of the lowest
+    training loss or, with early stopping, of the highest validation score.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.inspection import LossCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((16,), early_stopping=True, learning_rate="cosine", max_iter=30,
+    ...                     learning_rate_init=0.01, random_state=0)
+    >>> display = LossCurveDisplay.from_estimator(net.fit(X, y), log=True)
+    >>> [len(line.get_xdata()) == len(net.loss_curve_) for line in display.lines_]
+    [True, True]
+    """
+
+    def __init__(self, *, histories, best_iters=None):
+        self.histories = histories
+        self.best_iters = best_iters
+
+    def plot(self, ax=None, *, log=False, line_kw=None):
+        """Plot the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; their lower part goes to the scores, where there are any.  Those of an
+            earlier display get the new curves beside the old.  With None a figure is made.
+        log : bool, default=False
+            Whether the axis of the losses is logarithmic; losses of 0 and below are off it.
+        line_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        self : LossCurveDisplay
+            The display, with the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If there is no matplotlib.
+        """
+        plt = pyplot(type(self).__name__)
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        has_scores = any("validation_score" in history for history in self.histories.values())
+        self.ax_, self.figure_ = ax, ax.figure
+        self.score_ax_ = score_panel(ax, has_scores)
+        self.lines_, self.score_lines_, self.best_ = [], [], []
+        for name in self.histories:
+            self._mark_best(name, self._plot_history(name, line_kw or {}))
+        self._label_axes(log)
+        self._add_legend(plt)
+        return self
+
+    def _plot_history(self, name, line_kw):
+        """Plot the curves of one estimator and return their lines."""
+        history = self.histories[name]
+        epochs = np.arange(1, len(history["loss"]) + 1)
+        losses = self.ax_.plot(epochs, history["loss"], **{"label": name} | line_kw)
+        scores = []
+        dashed = {"color": losses[0].get_color()} | STYLES["validation"] | line_kw
+        if "validation_loss" in history:
+            losses += self.ax_.plot(epochs, history["validation_loss"], **dashed)
+        if "validation_score" in history:
+            scores += self.score_ax_.plot(epochs, history["validation_score"], **dashed)
+        self.lines_ += losses
+        self.score_lines_ += scores
+        return losses + scores
+
+    def _mark_best(self, name, lines):
+        best = (self.best_iters or {}).get(name, 0)
+        for line in lines if best else []:
+            value = line.get_ydata()[best - 1]
+            color = line.get_color()
+            self.best_ += line.axes.plot(best, value, color=color, **STYLES["best epoch"])
+
+    def _label_axes(self, log):
+        bottom = self.score_ax_ or self.ax_
+        bottom.set_xlabel("epoch")
+        bottom.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.set(ylabel="loss", yscale="log" if log else "linear")
+        if self.score_ax_ is not None:
+            self.score_ax_.set_ylabel("validation score")
+
+    def _add_legend(self, plt):
+        """Add a legend of names, by colour, and of what the styles of the lines mean."""
+        named, _ = self.ax_.get_legend_handles_labels()
+        drawn = {line.get_linestyle() for line in self.ax_.lines}
+        keys = [
+            plt.Line2D([], [], color="grey", label=label, **style)
+            for label, style in STYLES.items()
+            if style["linestyle"] in drawn
+        ]
+        columns = 2 if len(named) > 1 else 1
+        self.ax_.legend(handles=named + keys, ncols=columns, fontsize="small")
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None, log=False, line_kw=None):
+        """Draw the curves of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : MLPClassifier, MLPRegressor, Pipeline or search
+            A fitted network, or a pipeline that ends in one, or a search whose best estimator is
+            or ends in one.
+        name : str, default=None
+            What the legend calls it; None is the name of the network's class.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; see `plot`.
+        log : bool, default=False
+            Whether the axis of the losses is logarithmic.
+        line_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it is, or ends in, something else than a network of skdnn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skdnn import MLPClassifier
+        >>> from skdnn.inspection import LossCurveDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((16,), learning_rate="cosine", max_iter=20, random_state=0)
+        >>> LossCurveDisplay.from_estimator(net.fit(X, y)).ax_.get_ylabel()
+        'loss'
+        """
+        name = type(fitted_network(estimator)).__name__ if name is None else name
+        return cls.from_estimators({name: estimator}, ax=ax, log=log, line_kw=line_kw)
+
+    @classmethod
+    def from_estimators(cls, estimators, *, ax=None, log=False, line_kw=None):
+        """Draw the curves of several fitted estimators over one another.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator, or list of estimators
+            Fitted estimators as for `from_estimator` by name; those of a list are named after
+            their class and numbered from 1.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; see `plot`.
+        log : bool, default=False
+            Whether the axis of the losses is logarithmic.
+        line_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If an estimator is not fitted.
+        TypeError
+            If one is, or ends in, something else than a network of skdnn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skdnn import MLPClassifier
+        >>> from skdnn.inspection import LossCurveDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> nets = {
+        ...     f"batches of {n}": MLPClassifier(
+        ...         (16,), batch_size=n, learning_rate="cosine", max_iter=20, random_state=0
+        ...     ).fit(X, y)
+        ...     for n in (10, 50)
+        ... }
+        >>> display = LossCurveDisplay.from_estimators(nets)
+        >>> [line.get_label() for line in display.lines_]
+        ['batches of 10', 'batches of 50']
+        """
+        if isinstance(estimators, Mapping):
+            networks = {name: fitted_network(e) for name, e in estimators.items()}
+        else:
+            networks = map(fitted_network, estimators)
+            networks = {f"{type(net).__name__} {i}": net for i, net in enumerate(networks, 1)}
+        display = cls(
+            histories={name: net.history_ for name, net in networks.items()},
+            best_iters={name: net.best_iter_ for name, net in networks.items()},
+        )
+        return display.plot(ax, log=log, line_kw=line_kw)

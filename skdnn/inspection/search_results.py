@@ -1,0 +1,63 @@
+"""What is to be read off a fitted search."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from skdnn.engine.tables import choose
+from skdnn.inspection.hyperparameters import Hyperparameter, is_logarithmic, is_number
+
+
+def find_name(choices: Sequence[str], parameter: str, name: str) -> str:
+    """Return the choice of that name, or the only one that has it after the name of a step."""
+    matches = [c for c in choices if c == name] or [c for c in choices if c.endswith(f"__{name}")]
+    if len(matches) != 1:
+        listed = ", ".join(map(repr, matches or choices))
+        raise ValueError(f"{parameter} must be one of {listed}. Got {name!r} instead.")
+    return matches[0]
+
+
+def distributions_of(search, name: str) -> list:
+    """Return what a search took the values of a hyperparameter from, if it says so."""
+    space = getattr(search, "param_distributions", getattr(search, "param_grid", {}))
+    spaces = [space] if isinstance(space, Mapping) else space
+    return [space[name] for space in spaces if name in space]
+
+
+def read_hyperparameter(search, parameter: str, name: str) -> Hyperparameter:
+    """Return a hyperparameter of a fitted search.
+
+    `parameter` is the argument that asks for `name`, for the message if there is no such.
+    """
+    candidates = search.cv_results_["params"]
+    choices = list(dict.fromkeys(key for candidate in candidates for key in candidate))
+    full_name = find_name(choices, parameter, name)
+    values = [candidate.get(full_name, math.nan) for candidate in candidates]
+    distributions = distributions_of(search, full_name)
+    positive = all(is_number(value) and not value <= 0 for value in values)
+    log = positive and any(map(is_logarithmic, distributions or [values]))
+    grids = [d for d in distributions if np.iterable(d)]
+    return Hyperparameter(name, values, log, [value for grid in grids for value in grid])
+
+
+def read_scores(search, metric: str | None) -> tuple[str, np.ndarray]:
+    """Return the name of a metric in `cv_results_`, and the mean test scores of the candidates."""
+    mean = "mean_test_"
+    columns = {k.removeprefix(mean): v for k, v in search.cv_results_.items() if k.startswith(mean)}
+    if metric is None:
+        metric = next(iter(columns)) if len(columns) == 1 else search.refit or None
+    return metric, choose("metric", columns, metric)
+
+
+def metric_name(search, metric: str) -> str:
+    """Return what the scores of a metric are called; those of a single one are all "score"."""
+    scoring = getattr(search, "scoring", None)
+    return scoring if metric == "score" and isinstance(scoring, str) else metric
+
+
+def best_candidate(search, metric: str, scores: np.ndarray) -> int:
+    """Return the candidate that the search chose or, by another metric, that of the best score."""
+    if hasattr(search, "best_index_") and metric in ("score", search.refit):
+        return int(search.best_index_)
+    return int(np.argmax(np.where(np.isfinite(scores), scores, -np.inf)))
