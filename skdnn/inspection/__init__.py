@@ -1,0 +1,5 @@
+"""Pictures of fitted estimators and searches, as scikit-learn's Display objects."""
+
+from skdnn.inspection.network import NetworkDisplay
+
+__all__ = ["NetworkDisplay"]
