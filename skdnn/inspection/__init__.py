@@ -1,5 +1,6 @@
 """Pictures of fitted estimators and searches, as scikit-learn's Display objects."""
 
+from skdnn.inspection.activations import ActivationDisplay
 from skdnn.inspection.network import NetworkDisplay
 
-__all__ = ["NetworkDisplay"]
+__all__ = ["ActivationDisplay", "NetworkDisplay"]
