@@ -30,28 +30,27 @@ class Distribution:
 
     Parameters
     ----------
-    counts : ndarray of shape (n_bins,)
-        Entries in every bin.
+    shares : ndarray of shape (n_bins,)
+        Share of the entries in every bin.
     edges : ndarray of shape (n_bins + 1,)
         Where the bins begin and end.
     mean, std : float
         Mean and standard deviation of the entries.
     """
 
-    counts: np.ndarray
+    shares: np.ndarray
     edges: np.ndarray
     mean: float
     std: float
 
     @classmethod
     def of(cls, A, bins: int) -> "Distribution":
-        """Return that of all entries of A; the outermost bins hold the last per mille beyond."""
-        low, high = np.quantile(A, [0.001, 0.999])
-        counts, edges = np.histogram(A.clip(low, high), bins)
-        return cls(counts, edges, float(A.mean(dtype=float)), float(A.std(dtype=float)))
+        """Return that of the entries of A; the bins leave out the last per mille at each end."""
+        counts, edges = np.histogram(A, bins, np.quantile(A, [0.001, 0.999]))
+        return cls(counts / A.size, edges, float(A.mean(dtype=float)), float(A.std(dtype=float)))
 
     def __str__(self) -> str:
-        return f"{self.mean:.2g} ± {self.std:.2g}"
+        return f"{self.mean:.2g} ± {self.std:.2g}".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -128,15 +127,14 @@ def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, A
 
 def draw(ax, A: Distribution, kw: dict):
     """Draw a histogram; a bar far above all others is cut off, with its share beside it."""
-    shares = A.counts / A.counts.sum()
-    second, highest = np.partition(shares, -2)[-2:]
+    second, highest = np.partition(A.shares, -2)[-2:]
     if highest > CUT * second > 0:
-        peak = int(shares.argmax())
-        at_left = peak < shares.size / 2  # then there is room to its right
+        peak = int(A.shares.argmax())
+        at_left = peak < A.shares.size / 2  # then there is room to its right
         x, side = A.edges[peak + at_left], "left" if at_left else "right"
         ax.text(x, 0.97 * CUT * second, f" {highest:.0%} ", ha=side, va="top", fontsize="small")
         ax.set_ylim(0, CUT * second)
-    return ax.stairs(shares, A.edges, **kw)
+    return ax.stairs(A.shares, A.edges, **kw)
 
 
 class ActivationDisplay:
@@ -310,8 +308,7 @@ class ActivationDisplay:
         check_is_fitted(net)
         check_scalar(bins, "bins", Integral, min_val=2)
         check_scalar(max_rows, "max_rows", Integral, min_val=1)
-        n_rows = np.shape(X)[0]
-        if n_rows > max_rows:
+        if np.shape(X)[:1] > (max_rows,):
             X = resample(X, replace=False, n_samples=max_rows, random_state=random_state)
         for step in steps:
             X = step.transform(X)

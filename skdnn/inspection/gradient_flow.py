@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state, check_scalar
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense, Dropout
 from skdnn.estimators.construction import check_combination
-from skdnn.estimators.course import begin
+from skdnn.estimators.course import adapted, begin
 from skdnn.estimators.data import check_sample
 from skdnn.inspection.plotting import pyplot
 from skdnn.inspection.steps import split_steps
@@ -20,8 +20,8 @@ from skdnn.inspection.steps import split_steps
 def prepare(estimator, X, y, sample_weight):
     """Return copies of the network's estimator and of its network as in training, and the rows.
 
-    What is not fitted gets as far as `fit` gets before the first step, the steps of a pipeline
-    included; nothing is changed by it.
+    What is fitted is about to be trained further; what is not gets as far as `fit` gets before the
+    first step, the steps of a pipeline included.  The estimator itself is not changed.
     """
     steps, net = split_steps(estimator)
     fitted = hasattr(net, "_network")
@@ -32,8 +32,10 @@ def prepare(estimator, X, y, sample_weight):
     check_combination(net)
     sample = check_sample(net, X, y, sample_weight, reset=not fitted)
     net._prepare_target(sample, resuming=fitted, incremental=fitted)
-    network = net._network.copy() if fitted else begin(net).training.network
-    if fitted and net._target.folds:
+    if not fitted:
+        return net, begin(net).training.network, sample
+    network = adapted(net, net._network.copy())
+    if net._target.folds:
         net._target.unfold(network)
     return net, network, sample
 
@@ -42,10 +44,10 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
     net, network, sample = prepare(estimator, X, y, sample_weight)
     net.batch_size = "auto"  # what it was need not suit so many rows
-    rows = net._batches(sample)
-    batch = Batches(rows.X, rows.Y, rows.weight, max_rows, rows.rows)
-    rng = check_random_state(random_state) if rows.n > max_rows else None
-    X, Y, weight = next(batch.epoch(rng))
+    batches = net._batches(sample)
+    rng = check_random_state(random_state) if batches.n > max_rows else None
+    at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, batches.rows)
+    X, Y, weight = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
     network.prepare_training(None)
     with np.errstate(all="ignore"):  # infinite if the network has diverged

@@ -1,6 +1,7 @@
 """Histograms of activations: what they count, who is dead or saturated, how it is drawn."""
 
 import sys
+from itertools import pairwise
 
 import matplotlib
 
@@ -78,41 +79,35 @@ def test_the_histograms_count_all_but_the_outermost_entries():
     net = fitted(activation="tanh")
     display = ActivationDisplay.from_estimator(net, X, bins=20)
     S = X @ net.coefs_[0] + net.intercepts_[0]
-    for A, drawn, layer in zip(
-        (S, np.tanh(S)),
-        display.histograms_[:, 0],
-        (display.layers[0].S, display.layers[0].X),
-        strict=True,
+    layer = display.layers[0]
+    for A, seen, drawn in zip(
+        (S, np.tanh(S)), (layer.S, layer.X), display.histograms_[:, 0], strict=True
     ):
-        low, high = np.quantile(A, [0.001, 0.999])
-        inside = A[(low < A) & (high > A)]
-        counts, edges = np.histogram(inside, 20, (low, high))
-        counts[[0, -1]] += np.sum(low >= A), np.sum(high <= A)
-        assert_allclose(drawn.get_data().values, counts / A.size)
-        assert_allclose(drawn.get_data().edges, edges)
-        assert_allclose([layer.mean, layer.std], [A.mean(), A.std()])
+        outermost = np.sort(A.ravel())[[0, -1]]  # one of 560 entries at each end
+        values, edges, _ = drawn.get_data()
+        assert values.sum() == pytest.approx(558 / 560)
+        assert outermost[0] < edges[0] < edges[-1] < outermost[1]
+        for value, (low, high) in zip(values, pairwise(edges), strict=True):
+            assert value == pytest.approx(np.mean((low <= A) & (high > A)))
+        assert_allclose([seen.mean, seen.std], [A.mean(), A.std()])
 
 
 def test_at_most_so_many_rows():
-    net = fitted()
+    """Powers of two, whose sum says which of them are in it."""
+    net = fitted((1,))
+    net.coefs_[0][:], net.intercepts_[0][:] = 0.0, 0.0
+    net.coefs_[0][0] = 1.0
+    rows = 2.0 ** np.arange(40)[:, None] * np.ones((1, 5))
 
-    def counts(rows, max_rows=10_000, random_state=None):
-        display = ActivationDisplay.from_estimator(
-            net, rows, max_rows=max_rows, random_state=random_state
-        )
-        return [layer.S.counts.sum() for layer in display.layers], display
+    def seen(max_rows, random_state=None):
+        options = {"max_rows": max_rows, "random_state": random_state}
+        display = ActivationDisplay.from_estimator(net, rows, **options)
+        return round(display.layers[0].S.mean * min(max_rows, 40))
 
-    assert counts(X, max_rows=10)[0] == [10 * 7, 10 * 4]
-    assert counts(X, max_rows=80)[0] == counts(X, max_rows=1000)[0] == [80 * 7, 80 * 4]
-    assert_same(counts(X, 10, random_state=1)[1], counts(X, 10, random_state=1)[1])
-    (_, one), (_, other) = counts(X, 10, random_state=1), counts(X, 10, random_state=2)
-    assert one.layers[0].S.mean != other.layers[0].S.mean
-    # drawn without replacement: rows that are all there but one are not those rows once more
-    distinct = np.arange(80.0)[:, None] * np.ones((1, 5))
-    means = [counts(distinct, 79, random_state=seed)[1].layers[0].S.mean for seed in range(3)]
-    S = distinct @ net.coefs_[0] + net.intercepts_[0]
-    without_one = (S.sum() - S.sum(axis=1)) / (79 * 7)
-    assert all(np.isclose(mean, without_one).any() for mean in means)
+    assert seen(10).bit_count() == 10
+    assert seen(10, random_state=1) == seen(10, random_state=1) != seen(10, random_state=2)
+    assert seen(39).bit_count() == 39
+    assert seen(40) == seen(10_000) == 2**40 - 1
 
 
 # Dead and saturated -------------------------------------------------------------------------------
@@ -217,7 +212,9 @@ def test_the_figure():
     assert {ax.get_xlabel() for ax in display.axes_[1]} == {"tanh"}
     assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["share of entries"] * 2
     mean, std = display.layers[1].S.mean, display.layers[1].S.std
-    assert display.axes_[0, 1].get_title().splitlines()[1] == f"{mean:.2g} ± {std:.2g}"
+    assert display.axes_[0, 1].get_title().splitlines()[1] == f"{mean:.2g} ± {std:.2g}".replace(
+        "-", "−"
+    )
 
 
 def test_titles_do_not_run_into_one_another():
@@ -226,7 +223,7 @@ def test_titles_do_not_run_into_one_another():
         b[:] = -1e3
     display = ActivationDisplay.from_estimator(net, -X)
     display.figure_.canvas.draw()
-    assert display.axes_[1, 0].get_title() == "-1 ± 0\n200 of 200 dead (100%), 100% saturated"
+    assert display.axes_[1, 0].get_title() == "−1 ± 0\n200 of 200 dead (100%), 100% saturated"
     for left, right in display.axes_:
         assert left.title.get_window_extent().x1 < right.title.get_window_extent().x0
         assert right.title.get_window_extent().x1 < display.figure_.bbox.x1
@@ -235,11 +232,10 @@ def test_titles_do_not_run_into_one_another():
 
 @pytest.mark.parametrize(("peak", "beside", "side"), [(0, 0.1, "left"), (9, 0.9, "right")])
 def test_a_bar_far_above_the_others_is_cut_off(peak, beside, side):
-    counts = np.full(10, 2)
-    even = Distribution(counts, np.linspace(0, 1, 11), 0.5, 0.3)
-    counts = counts.copy()
-    counts[peak] = 82
-    high = Distribution(counts, np.linspace(0, 1, 11), 0.5, 0.3)
+    edges, shares = np.linspace(0, 1, 11), np.full(10, 0.1)
+    even = Distribution(shares, edges, 0.5, 0.3)
+    shares = np.where(np.arange(10) == peak, 0.82, 0.02)
+    high = Distribution(shares, edges, 0.5, 0.3)
     layer = LayerActivations("relu", even, high, np.zeros(4, bool), None)
     display = ActivationDisplay(layers=[layer]).plot()
     top, bottom = display.axes_[:, 0]
@@ -289,6 +285,8 @@ def test_bad_input():
         ActivationDisplay.from_estimator(fitted(()), X)
     with pytest.raises(ValueError, match="5 features"):
         ActivationDisplay.from_estimator(fitted(), X[:, :4])
+    with pytest.raises(ValueError, match="2D array"):
+        ActivationDisplay.from_estimator(fitted(), 3.0)
 
 
 def test_without_matplotlib(monkeypatch):
