@@ -192,7 +192,7 @@ class NetworkDisplay:
         if names is None:
             return
         for y, name in zip(column, drawn(names, len(column)), strict=True):
-            self.ax_.text(y=y, s=name, va="center", size="small", **place)
+            self.ax_.text(y=y, s=name, va="center", size="small", parse_math=False, **place)
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, unit_kw=None, edge_kw=None):
