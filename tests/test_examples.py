@@ -79,3 +79,29 @@ def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
     assert X.shape == (4521, 15)
     assert not {"duration", "y"} & set(X)
     assert set(y) == {"yes", "no"}
+
+
+def test_gradient_flow(tmp_path, capsys):
+    path = tmp_path / "small.png"
+    load("plot_gradient_flow").main(["--epochs", "5", "--out", str(path)])
+    printed = capsys.readouterr().out
+    scores = dict(re.findall(r"^  (.+?) +(0\.\d{3})$", printed, re.M))
+    learning = {"sigmoid, batch norm", "tanh", "ReLU, He weights"}
+    assert {name for name, score in scores.items() if float(score) > 0.5} == learning
+    assert {name for name, score in scores.items() if float(score) < 0.2} == {
+        "sigmoid",
+        "ReLU, small weights",
+    }
+    image = matplotlib.image.imread(path)
+    middle = image.shape[1] // 2
+    assert is_drawn_on(image[:, :middle])
+    assert is_drawn_on(image[:, middle:])
+
+
+def test_network(tmp_path, capsys):
+    load("plot_network").main(["--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert re.search(r"^Hidden 1 +64 .* 1,024 +128$", printed, re.M)
+    for name in ("network", "healthy", "dead"):
+        assert str(tmp_path / f"{name}.png") in printed
+        assert is_drawn_on(matplotlib.image.imread(tmp_path / f"{name}.png"))

@@ -37,6 +37,7 @@ from skdnn.estimators.construction import check_combination, compute_dtype, warn
 from skdnn.estimators.course import Course, begin, conclude, resume
 from skdnn.estimators.data import Sample, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
+from skdnn.estimators.summary import as_text
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
@@ -366,6 +367,29 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def intercepts_(self):
         """list of ndarray of shape (n_out,): bias vectors, views of one vector."""
         return [layer.b for layer in self._dense_layers("intercepts_")]
+
+    def summary(self) -> None:
+        """Print the layers of the fitted network, with their sizes and numbers of parameters.
+
+        "Statistics" are the running means and variances of batch norm, which are not trained.
+
+        Examples
+        --------
+        >>> from skdnn import MLPRegressor
+        >>> net = MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", batch_norm=True,
+        ...                    random_state=0)
+        >>> net.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]).summary()
+        Layer     Units  Batch norm  Activation  Parameters  Statistics
+        ---------------------------------------------------------------
+        Input         1
+        Hidden 1      8  yes         relu                32          16
+        Output        1              identity             9
+        ---------------------------------------------------------------
+        Total                                            41          16
+        float64, 0.5 kB
+        """
+        check_is_fitted(self)
+        print(as_text(self))
 
     def _dense_layers(self, attribute: str) -> list[Dense]:
         if "_network" not in vars(self):

@@ -1,7 +1,17 @@
-"""Pictures of what was fitted, as displays in scikit-learn's manner."""
+"""Pictures of fitted estimators and searches, as scikit-learn's Display objects."""
 
+from skdnn.inspection.activations import ActivationDisplay
+from skdnn.inspection.gradient_flow import GradientFlowDisplay
 from skdnn.inspection.hyperparameters import Hyperparameter
 from skdnn.inspection.loss_curve import LossCurveDisplay
+from skdnn.inspection.network import NetworkDisplay
 from skdnn.inspection.search import SearchDisplay
 
-__all__ = ["Hyperparameter", "LossCurveDisplay", "SearchDisplay"]
+__all__ = [
+    "ActivationDisplay",
+    "GradientFlowDisplay",
+    "Hyperparameter",
+    "LossCurveDisplay",
+    "NetworkDisplay",
+    "SearchDisplay",
+]

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skdnn.estimators.base import BaseMLP
 from skdnn.inspection.layout import Corner
 from skdnn.inspection.plotting import pyplot
+from skdnn.inspection.steps import split_steps
 
 SCORE_PANEL = "validation scores"
 STYLES = {
@@ -20,20 +19,9 @@ STYLES = {
 
 def fitted_network(estimator):
     """Return the fitted skdnn estimator at the end of searches and pipelines."""
-    if hasattr(estimator, "refit"):  # a search
-        check_is_fitted(estimator)
-        if not estimator.refit:
-            raise TypeError(f"{type(estimator).__name__} keeps no estimator: it needs refit=True.")
-        return fitted_network(estimator.best_estimator_)
-    if isinstance(estimator, Pipeline):
-        return fitted_network(estimator[-1])
-    if not isinstance(estimator, BaseMLP):
-        raise TypeError(
-            "estimator must be an MLPClassifier or MLPRegressor of skdnn, or a pipeline or search "
-            f"that ends in one. Got {estimator!r} instead."
-        )
-    check_is_fitted(estimator, "history_")
-    return estimator
+    _, network = split_steps(estimator)
+    check_is_fitted(network, "history_")
+    return network
 
 
 def score_panel(ax, wanted):

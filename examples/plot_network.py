@@ -1,0 +1,93 @@
+"""Look into networks: how they are built, and what their units do.
+
+1. The diagram of a network that tells wines apart, ``network.png``, and the same as a table.
+2. The activations of a healthy network that reads handwritten digits, ``healthy.png``: what goes
+   into them is spread around zero, and hardly a unit is dead.
+3. Those of the same network after training at 50 times that learning rate, ``dead.png``: the first
+   steps have thrown many units so far to the negative side that their ReLU is zero for every row.
+   No gradient reaches them any more, and they stay dead.
+
+Run it, in a few seconds, with
+
+    python examples/plot_network.py
+
+``--seed`` sets the random numbers, and ``--out`` the folder of the pictures.  It needs
+``pip install "skdnn[plot]"``.
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # it only writes files
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdnn import MLPClassifier
+from skdnn.inspection import ActivationDisplay, NetworkDisplay
+
+
+def save(display, path, title):
+    """Write a picture, and say where."""
+    display.figure_.savefig(path, dpi=150)
+    plt.close(display.figure_)
+    print(f"{title}: {path}")
+
+
+def draw_network(seed, path):
+    """Draw a network with everything, and print its table."""
+    wine = load_wine(as_frame=True)
+    net = MLPClassifier(
+        (64, 32),
+        batch_norm=True,
+        dropout=0.2,
+        input_dropout=0.1,
+        learning_rate="cosine",
+        max_iter=30,
+        random_state=seed,
+    )
+    scaler = StandardScaler().set_output(transform="pandas")  # keeps the names of the columns
+    model = make_pipeline(scaler, net).fit(wine.data, wine.target_names[wine.target])
+    net.summary()
+    print()
+    save(NetworkDisplay.from_estimator(model), path, "The network")
+
+
+def draw_activations(learning_rate, seed, path, title):
+    """Draw the activations of a network trained at this learning rate."""
+    X, y = load_digits(return_X_y=True)
+    net = MLPClassifier(
+        (64, 64, 64),
+        learning_rate="cosine",
+        learning_rate_init=learning_rate,
+        max_iter=15,
+        random_state=seed,
+    )
+    model = make_pipeline(StandardScaler(), net).fit(X, y)
+    display = ActivationDisplay.from_estimator(model, X)
+    display.figure_.suptitle(title)
+    save(display, path, title)
+
+
+def parse_arguments(argv):
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--out", type=Path, default=Path(), help="the folder of the pictures")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Run the example."""
+    args = parse_arguments(argv)
+    draw_network(args.seed, args.out / "network.png")
+    draw_activations(0.001, args.seed, args.out / "healthy.png", "Healthy activations")
+    draw_activations(0.05, args.seed, args.out / "dead.png", "Dead units")
+
+
+if __name__ == "__main__":
+    main()

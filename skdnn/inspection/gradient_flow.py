@@ -1,0 +1,286 @@
+"""How large the gradient is, layer by layer."""
+
+import copy
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state, check_scalar
+
+from skdnn.engine.batches import Batches
+from skdnn.engine.layers import Dense, Dropout
+from skdnn.estimators.construction import check_combination
+from skdnn.estimators.course import adapted, begin
+from skdnn.estimators.data import check_sample
+from skdnn.inspection.plotting import pyplot
+from skdnn.inspection.steps import split_steps
+
+
+def prepare(estimator, X, y, sample_weight):
+    """Return copies of the network's estimator and of its network as in training, and the rows.
+
+    What is fitted is about to be trained further; what is not gets as far as `fit` gets before the
+    first step, the steps of a pipeline included.  The estimator itself is not changed.
+    """
+    steps, net = split_steps(estimator)
+    fitted = hasattr(net, "_network")
+    for step in steps:
+        X = step.transform(X) if fitted else clone(step).fit_transform(X, y)
+    net = copy.copy(net) if fitted else clone(net)
+    net._validate_params()
+    check_combination(net)
+    sample = check_sample(net, X, y, sample_weight, reset=not fitted)
+    net._prepare_target(sample, resuming=fitted, incremental=fitted)
+    if not fitted:
+        return net, begin(net).training.network, sample
+    network = adapted(net, net._network.copy())
+    if net._target.folds:
+        net._target.unfold(network)
+    return net, network, sample
+
+
+def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, random_state=None):
+    """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
+    net, network, sample = prepare(estimator, X, y, sample_weight)
+    net.batch_size = "auto"  # what it was need not suit so many rows
+    batches = net._batches(sample)
+    rng = check_random_state(random_state) if batches.n > max_rows else None
+    at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, batches.rows)
+    X, Y, weight = next(at_once.epoch(rng))
+    network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
+    network.prepare_training(None)
+    with np.errstate(all="ignore"):  # infinite if the network has diverged
+        network.loss_and_gradient(X, Y, weight, net._loss(net._target), net.alpha)
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+    return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
+
+
+class GradientFlowDisplay:
+    """Norm of the gradient of the weights, layer by layer.
+
+    Where it shrinks from the output towards the input by orders of magnitude, the first layers
+    hardly learn: the gradient vanishes.  It is recommended to use `from_estimator` or
+    `from_estimators` to create a display.  All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    gradients : dict of str to ndarray of shape (n_layers,)
+        By name, the root mean square of the entries of ∂L/∂W for every weight matrix W, from the
+        input to the output.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure containing them.
+    lines_ : list of matplotlib Line2D
+        The curves, one an estimator.
+
+    See Also
+    --------
+    ActivationDisplay : Dead units and saturated activations, which stop the gradient.
+
+    Notes
+    -----
+    L is what a training step makes small, over all rows at once: batch norm takes its statistics
+    from them.  Dropout is left out.  The penalty is included, and may be all that is left of a
+    gradient that vanishes; ``alpha=0`` shows the gradient of the loss alone.  A gradient of zero
+    has no point on the logarithmic axis.
+
+    References
+    ----------
+    Y. Bengio, P. Simard and P. Frasconi (1994), "Learning long-term dependencies with gradient
+    descent is difficult".
+
+    X. Glorot and Y. Bengio (2010), "Understanding the difficulty of training deep feedforward
+    neural networks".
+
+    Examples
+    --------
+    Initial weights too small for so many layers:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.inspection import GradientFlowDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> nets = {
+    ...     init: MLPClassifier([16] * 5, init=init, alpha=0, random_state=0)
+    ...     for init in ("he_normal", "normal")
+    ... }
+    >>> display = GradientFlowDisplay.from_estimators(nets, X, y)
+    >>> he, normal = display.gradients.values()
+    >>> bool(he[0] > 1e6 * normal[0])
+    True
+    """
+
+    def __init__(self, *, gradients):
+        self.gradients = gradients
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Plot the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on.  With None a figure is made.
+        line_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.plot` for all curves.
+
+        Returns
+        -------
+        self : GradientFlowDisplay
+            The display, with the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If there is no matplotlib.
+        """
+        plt = pyplot(type(self).__name__)
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
+        for name, norms in self.gradients.items():
+            kw = {"label": name, "marker": "o"} | (line_kw or {})
+            positive = np.where(norms > 0, norms, np.nan)  # zero is off a logarithmic axis
+            self.lines_ += ax.plot(np.arange(1, len(norms) + 1), positive, **kw)
+        ax.set(yscale="log", xlabel="weight matrix, from input to output")
+        ax.set_ylabel("root mean square of ∂L/∂W")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        max_rows=10_000,
+        random_state=None,
+        name=None,
+        ax=None,
+        line_kw=None,
+    ):
+        """Draw the norms of the gradient of an estimator, before or after it is fitted.
+
+        Parameters
+        ----------
+        estimator : MLPClassifier, MLPRegressor, Pipeline or search
+            A network or a pipeline that ends in one, or a fitted search over either.  One that is
+            not fitted shows the gradient before the first step of ``fit(X, y)``, and is not
+            fitted by it.
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs, as for `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        max_rows : int, default=10_000
+            The gradient is that of so many rows at most, drawn at random; the memory needed is
+            that of a training step on them.
+        random_state : int, RandomState instance or None, default=None
+            Seed of that draw.  The initial weights are those of the estimator's `random_state`.
+        name : str, default=None
+            What the legend calls it; None is the name of the network's class.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; see `plot`.
+        line_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the curve.
+
+        Returns
+        -------
+        display : GradientFlowDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If a search is not fitted.
+        TypeError
+            If the estimator is, or ends in, something else than a network of skdnn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skdnn import MLPClassifier
+        >>> from skdnn.inspection import GradientFlowDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((16, 16), random_state=0)
+        >>> GradientFlowDisplay.from_estimator(net, X, y).gradients["MLPClassifier"].shape
+        (3,)
+        """
+        name = type(split_steps(estimator)[1]).__name__ if name is None else name
+        return cls.from_estimators(
+            {name: estimator},
+            X,
+            y,
+            sample_weight=sample_weight,
+            max_rows=max_rows,
+            random_state=random_state,
+            ax=ax,
+            line_kw=line_kw,
+        )
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        max_rows=10_000,
+        random_state=None,
+        ax=None,
+        line_kw=None,
+    ):
+        """Draw the norms of the gradients of several estimators over one another.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator, or list of estimators
+            Estimators as for `from_estimator` by name; those of a list are named after their
+            class and numbered from 1.
+        X, y, sample_weight, max_rows, random_state, ax, line_kw
+            As for `from_estimator`; all estimators get the same rows.
+
+        Returns
+        -------
+        display : GradientFlowDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If a search is not fitted.
+        TypeError
+            If an estimator is, or ends in, something else than a network of skdnn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skdnn import MLPClassifier
+        >>> from skdnn.inspection import GradientFlowDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> nets = [MLPClassifier([16] * depth, random_state=0) for depth in (2, 4)]
+        >>> display = GradientFlowDisplay.from_estimators(nets, X, y)
+        >>> {name: norms.shape for name, norms in display.gradients.items()}
+        {'MLPClassifier 1': (3,), 'MLPClassifier 2': (5,)}
+        """
+        check_scalar(max_rows, "max_rows", Integral, min_val=1)
+        if not isinstance(estimators, Mapping):
+            names = (type(split_steps(estimator)[1]).__name__ for estimator in estimators)
+            names = [f"{name} {i}" for i, name in enumerate(names, 1)]
+            estimators = dict(zip(names, estimators, strict=True))
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        options = {"max_rows": max_rows, "random_state": seed}
+        gradients = {
+            name: gradient_norms(estimator, X, y, sample_weight, **options)
+            for name, estimator in estimators.items()
+        }
+        return cls(gradients=gradients).plot(ax, line_kw=line_kw)

@@ -1,0 +1,242 @@
+"""A network as a diagram."""
+
+from itertools import pairwise
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdnn.estimators.summary import LayerSummary, summarize
+from skdnn.inspection.plotting import pyplot
+from skdnn.inspection.steps import split_steps
+
+FEW = 8  # units of a layer that are all drawn
+COLORS = {"Input": "lightgrey", "Output": "tab:orange"}
+HIDDEN = "tab:blue"
+LONGEST = 20  # characters of the name of a unit
+
+
+def unit_heights(n_units: int) -> np.ndarray:
+    """Return where to draw the units of a layer, from the top to the bottom around 0.
+
+    All of a few; of more those at both ends, with a gap in between, of a column that becomes one
+    longer whenever the layer becomes twice as wide.
+
+    Examples
+    --------
+    >>> unit_heights(4)
+    array([ 1.5,  0.5, -0.5, -1.5])
+    >>> unit_heights(64)
+    array([ 5.,  4.,  3.,  2.,  1., -1., -2., -3., -4., -5.])
+    """
+    if n_units <= FEW:
+        return (n_units - 1) / 2 - np.arange(n_units)
+    top = (FEW - 1 + np.log2(n_units / FEW)) / 2
+    upper = top - np.arange(np.ceil(top - 0.75))
+    return np.concatenate([upper, -upper[::-1]])
+
+
+def drawn(names, n_drawn: int) -> list[str]:
+    """Return the names of the units that are drawn, in at most 20 characters."""
+    first, last = names[: (n_drawn + 1) // 2], names[len(names) - n_drawn // 2 :]
+    names = map(str, [*first, *last])
+    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def caption(layer: LayerSummary) -> str:
+    """Return what stands below a layer."""
+    lines = [
+        counted(layer.n_units, "feature" if layer.name == "Input" else "unit"),
+        layer.batch_norm and "batch norm",
+        layer.activation,
+        layer.dropout and f"dropout {layer.dropout:g}",
+        layer.n_parameters and counted(layer.n_parameters, "parameter"),
+        layer.n_statistics and counted(layer.n_statistics, "statistic"),
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def output_names(net):
+    """Return what the raw scores of a fitted classifier stand for; None for a regressor."""
+    classes = getattr(net, "classes_", None)
+    if classes is None:
+        return None
+    if isinstance(classes, list):
+        return [f"{j}: {c}" for j, of_output in enumerate(classes) for c in of_output]
+    return list(classes[-net.n_outputs_ :])  # one score of two classes is that of the second
+
+
+class NetworkDisplay:
+    """A network as a diagram: layers of units from left to right, and what happens in them.
+
+    It is recommended to use `from_estimator` to create a display.  All parameters are stored as
+    attributes.
+
+    Parameters
+    ----------
+    layers : list of LayerSummary
+        The layers, from the input to the output.
+    feature_names : array-like of str of shape (n_features,), default=None
+        What the units of the input are called.
+    output_names : array-like of shape (n_outputs,), default=None
+        What the units of the output are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the diagram.
+    figure_ : matplotlib Figure
+        Figure containing it.
+    units_ : list of matplotlib PathCollection
+        The circles, one collection a layer.  Of a layer of more than 8 units some are left out.
+    edges_ : list of matplotlib LineCollection
+        The lines between each layer and the next.
+    captions_ : list of matplotlib Text
+        What stands below the layers: units, batch norm, activation, dropout, trained parameters,
+        and the statistics of batch norm, which are not trained.
+
+    See Also
+    --------
+    skdnn.MLPClassifier.summary : The same as a table.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.inspection import NetworkDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((64, 32), dropout=0.2, learning_rate="cosine", max_iter=10)
+    >>> display = NetworkDisplay.from_estimator(net.fit(X, y))
+    >>> print(display.captions_[1].get_text())
+    64 units
+    relu
+    dropout 0.2
+    320 parameters
+    """
+
+    def __init__(self, *, layers, feature_names=None, output_names=None):
+        self.layers = layers
+        self.feature_names = feature_names
+        self.output_names = output_names
+
+    def plot(self, ax=None, *, unit_kw=None, edge_kw=None):
+        """Plot the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on.  With None a figure of a size that suits the network is made.
+        unit_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.scatter` for all circles.
+        edge_kw : dict, default=None
+            Keyword arguments of `matplotlib.collections.LineCollection` for all lines.
+
+        Returns
+        -------
+        self : NetworkDisplay
+            The display, with the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If there is no matplotlib.
+        """
+        plt = pyplot(type(self).__name__)
+        columns = [unit_heights(layer.n_units) for layer in self.layers]
+        top = max(column[0] for column in columns)
+        if ax is None:
+            n_named = sum(names is not None for names in (self.feature_names, self.output_names))
+            size = 1.6 * len(columns) + 1.2 * n_named, 0.56 * top + 2.4
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        self._draw_edges(columns, edge_kw or {})
+        self._draw_units(columns, unit_kw or {})
+        self._write_captions(top + 0.8)
+        self._name_units(columns[0], self.feature_names, x=-0.15, ha="right")
+        self._name_units(columns[-1], self.output_names, x=len(columns) - 0.85, ha="left")
+        total = sum(layer.n_parameters for layer in self.layers)
+        ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-top - 0.8, top + 1.8))
+        ax.set_title(f"{total:,} parameters")
+        ax.set_axis_off()
+        return self
+
+    def _draw_edges(self, columns, kw):
+        from matplotlib.collections import LineCollection
+
+        kw = {"colors": "0.8", "linewidths": 0.5, "zorder": 1} | kw
+        self.edges_ = []
+        for x, (left, right) in enumerate(pairwise(columns)):
+            lines = [((x, a), (x + 1, b)) for a in left for b in right]
+            self.edges_.append(self.ax_.add_collection(LineCollection(lines, **kw)))
+
+    def _draw_units(self, columns, kw):
+        self.units_ = []
+        for x, (layer, column) in enumerate(zip(self.layers, columns, strict=True)):
+            color = COLORS.get(layer.name, HIDDEN)
+            options = {"s": 90, "color": color, "edgecolors": "0.2", "linewidths": 0.8} | kw
+            self.units_.append(self.ax_.scatter(np.full(len(column), x), column, **options))
+            if len(column) < layer.n_units:
+                self.ax_.plot([x] * 3, [-0.35, 0.0, 0.35], ".", color="0.2", markersize=3)
+
+    def _write_captions(self, height):
+        self.captions_ = []
+        for x, layer in enumerate(self.layers):
+            self.ax_.text(x, height, layer.name, ha="center", weight="bold")
+            text = self.ax_.text(x, -height, caption(layer), ha="center", va="top", size="small")
+            self.captions_.append(text)
+
+    def _name_units(self, column, names, **place):
+        if names is None:
+            return
+        for y, name in zip(column, drawn(names, len(column)), strict=True):
+            self.ax_.text(y=y, s=name, va="center", size="small", parse_math=False, **place)
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, unit_kw=None, edge_kw=None):
+        """Draw a fitted network.
+
+        Parameters
+        ----------
+        estimator : MLPClassifier, MLPRegressor, Pipeline or search
+            A fitted network, or a pipeline that ends in one, or a search whose best estimator is
+            or ends in one.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; see `plot`.
+        unit_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.scatter` for all circles.
+        edge_kw : dict, default=None
+            Keyword arguments of `matplotlib.collections.LineCollection` for all lines.
+
+        Returns
+        -------
+        display : NetworkDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it is, or ends in, something else than a network of skdnn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skdnn import MLPClassifier
+        >>> from skdnn.inspection import NetworkDisplay
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> net = MLPClassifier((6,), learning_rate="cosine", max_iter=10).fit(X, y)
+        >>> NetworkDisplay.from_estimator(net).ax_.get_title()
+        '51 parameters'
+        """
+        _, net = split_steps(estimator)
+        check_is_fitted(net)
+        display = cls(
+            layers=summarize(net),
+            feature_names=getattr(net, "feature_names_in_", None),
+            output_names=output_names(net),
+        )
+        return display.plot(ax, unit_kw=unit_kw, edge_kw=edge_kw)

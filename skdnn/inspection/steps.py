@@ -1,0 +1,43 @@
+"""The network at the end of pipelines and searches, and what comes before it."""
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skdnn.estimators.base import BaseMLP
+
+
+def split_steps(estimator) -> tuple[list[Pipeline], BaseMLP]:
+    """Return the steps that X goes through before the network, and the network's estimator.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, Pipeline or search
+        A network, or a pipeline that ends in one, or a fitted search over either.
+
+    Returns
+    -------
+    steps : list of Pipeline
+        Without the network; empty where it gets X itself.
+    net : MLPClassifier or MLPRegressor
+        The network, fitted or not.
+
+    Raises
+    ------
+    NotFittedError
+        If a search is not fitted.
+    TypeError
+        If there is no network of skdnn at the end.
+    """
+    if hasattr(estimator, "refit"):  # a search
+        missing = "%(name)s has no best_estimator_: call fit, with refit=True."
+        check_is_fitted(estimator, "best_estimator_", msg=missing)
+        return split_steps(estimator.best_estimator_)
+    if isinstance(estimator, Pipeline):
+        steps, net = split_steps(estimator[-1])
+        return ([estimator[:-1], *steps] if len(estimator) > 1 else steps), net
+    if not isinstance(estimator, BaseMLP):
+        raise TypeError(
+            "estimator must be an MLPClassifier or MLPRegressor of skdnn, or a pipeline or search "
+            f"that ends in one. Got {estimator!r} instead."
+        )
+    return [], estimator
