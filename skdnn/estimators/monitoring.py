@@ -12,6 +12,7 @@ from skdnn.engine.training import Epoch, Training
 from skdnn.estimators.course import Course
 
 SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
+DIGITS = {"learning_rate": 4, "seconds": 3}  # printed; of what else there is 8
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,10 @@ class Monitor:
 
     @staticmethod
     def _phrases(seen: dict[str, float]) -> list[str]:
-        return [f"{name.replace('_', ' ')} = {value:.8g}" for name, value in seen.items()]
+        return [
+            f"{name.replace('_', ' ')} = {value:.{DIGITS.get(name, 8)}g}"
+            for name, value in seen.items()
+        ]
 
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
