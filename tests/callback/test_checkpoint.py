@@ -156,7 +156,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("parameters", CASES, ids=str)
+@pytest.mark.parametrize("parameters", CASES, ids=", ".join)
 def test_a_run_cut_short_ends_like_one_that_was_not(cls, parameters, path):
     y = y_for(cls)
     whole = clone(small(cls, warm_start=True, **parameters)).fit(X, y)

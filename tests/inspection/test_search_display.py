@@ -281,7 +281,7 @@ class Range:
         (np.linspace(0.01, 10, 30), "linear"),
         ([0.1], "linear"),
     ],
-    ids=str,
+    ids=range(15),
 )
 def test_scale_of_numbers(distribution, scale):
     values = len(distribution) if np.iterable(distribution) else 10
