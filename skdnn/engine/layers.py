@@ -42,9 +42,13 @@ class Layer(Protocol):
 
     Attributes
     ----------
+    n_out : int
+        Columns of what it returns.
     slots : tuple of Slot
         The arrays it wants in the parameter vector; a layer that wants any is `Parametric`.
     """
+
+    n_out: int
 
     @property
     def slots(self) -> tuple[Slot, ...]: ...
@@ -55,8 +59,8 @@ class Layer(Protocol):
         Before the first `forward`, and whenever m changes.
         """
 
-    def infer(self, X: Any) -> Any:
-        """Return Y as at prediction, in a new array (or X itself)."""
+    def infer(self, X: Any, out: Array | None = None) -> Any:
+        """Return Y as at prediction, in ``out`` of shape (m, n_out) or new (or X itself)."""
 
     def forward(self, X: Any) -> Any:
         """Return Y as in training, and remember what `backward` needs."""
@@ -156,8 +160,8 @@ class Dense:
         self.D = np.empty_like(self.Y)
         self.dX = np.empty((m, self.n_in), dtype) if self.propagate else None
 
-    def infer(self, X: Any) -> Array:
-        Y = np.empty((X.shape[0], self.n_out), self.W.dtype)
+    def infer(self, X: Any, out: Array | None = None) -> Array:
+        Y = np.empty((X.shape[0], self.n_out), self.W.dtype) if out is None else out
         S = Y if self.in_place else np.empty_like(Y)
         self._forward(X, S, Y)
         return Y
@@ -208,8 +212,8 @@ class Activate:
         self.Y = np.empty((m, self.n_out), dtype)
         self.D = np.empty_like(self.Y)
 
-    def infer(self, S: Array) -> Array:
-        Y = np.empty_like(S)
+    def infer(self, S: Array, out: Array | None = None) -> Array:
+        Y = np.empty_like(S) if out is None else out
         self.activation.forward(S, Y)
         return Y
 
@@ -291,9 +295,9 @@ class BatchNorm:
         self.batch_mean, self.batch_var = np.empty_like(self.gamma), np.empty_like(self.gamma)
         self.sigma = np.empty_like(self.gamma)
 
-    def infer(self, S: Array) -> Array:
+    def infer(self, S: Array, out: Array | None = None) -> Array:
         scale = self.gamma / np.sqrt(self.var + self.epsilon)
-        Y = S * scale
+        Y = np.multiply(S, scale, out=out)
         Y += self.beta - self.mean * scale
         return Y
 
@@ -368,7 +372,7 @@ class Dropout:
         kernels.dropout_mask(rng, self.keep, self.drawn)
         return self.drawn
 
-    def infer(self, X: Any) -> Any:
+    def infer(self, X: Any, out: Array | None = None) -> Any:
         return X
 
     def forward(self, X: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine import kernels
-from skdnn.engine.layers import Layer
+from skdnn.engine.layers import Dropout, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
 from skdnn.engine.tables import Array
@@ -80,6 +80,7 @@ class Network:
     def _bind(self) -> None:
         for layer, views in self._shares(self.parameters.values):
             layer.bind(views)
+        self._at_prediction = [one for one in self.layers if not isinstance(one, Dropout)]
 
     def _shares(self, vector: Array) -> list[tuple[Any, list]]:
         """Cut `vector` and return every layer that has parameters with its views."""
@@ -97,7 +98,7 @@ class Network:
 
     def infer(self, X: Any) -> Any:
         """Return the raw scores of the rows of X as at prediction; touches no buffer."""
-        for layer in self.layers:
+        for layer in self._at_prediction:
             X = layer.infer(X)
         return X
 
@@ -122,16 +123,33 @@ class Network:
         if S is None and n <= chunk:
             return self.infer(self._cast(X))
         S = np.empty((n, self.n_scores), self.dtype) if S is None else S
+        buffers = [np.empty(min(n, chunk) * widest, self.dtype) for _ in range(2)]
         for start in range(0, n, chunk):
             rows = slice(start, start + chunk)
-            S[rows] = self.infer(self._cast(X[rows]))
+            self._infer_chunk(X[rows], buffers, S[rows])
         return S
 
-    def _cast(self, X: Any) -> Any:
+    def _infer_chunk(self, X: Any, buffers: list[Array], S: Array) -> None:
+        """S = raw scores of some rows, from one of two buffers into the other and back."""
+        here, there = buffers
+        m = X.shape[0]
+        X = self._cast(X, here)
+        *others, last = self._at_prediction
+        for layer in others:
+            X = layer.infer(X, there[: m * layer.n_out].reshape(m, layer.n_out))
+            here, there = there, here
+        last.infer(X, S)
+
+    def _cast(self, X: Any, buffer: Array | None = None) -> Any:
+        """Return X in the network's dtype, if it is not already, in the buffer if there is one."""
         if X.dtype == self.dtype:
             return X
         with np.errstate(over="raise"):
-            return X.astype(self.dtype)
+            if buffer is None or sparse.issparse(X):
+                return X.astype(self.dtype)
+            cast = buffer[: X.size].reshape(X.shape)
+            np.copyto(cast, X, casting="unsafe")
+            return cast
 
     def prepare_training(self, rng: np.random.Generator) -> None:
         """Make the gradient; `rng` is where dropout draws from."""

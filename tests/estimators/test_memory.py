@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.special import softmax
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.engine.network import Network
+from skdnn.engine.layers import Dense
 from skdnn.estimators import data
 
 FITS = {
@@ -150,20 +150,20 @@ def test_no_buffer_of_a_batch_stays(cls, parameters, rng):
 def test_sparse_rows_are_chunked_by_the_widest_layer(rng, monkeypatch):
     wide = sparse.random_array((90, 5000), density=0.002, rng=rng, dtype=np.float32).tocsr()
     model = fit(small(MLPRegressor, hidden_layer_sizes=(10, 4)), wide, np.arange(90) % 7)
-    expected, lengths, forward = model.predict(wide), [], Network.infer
+    expected, lengths, infer = model.predict(wide), [], Dense.infer
 
-    def noting(self, X):
+    def noting(self, X, out=None):
         lengths.append(X.shape[0])
-        return forward(self, X)
+        return infer(self, X, out)
 
-    monkeypatch.setattr(Network, "infer", noting)
+    monkeypatch.setattr(Dense, "infer", noting)
     monkeypatch.setattr("skdnn.engine.network.CHUNK", 300)
     assert_allclose(model.predict(wide), expected, rtol=1e-5, atol=1e-6)
-    assert lengths == [30, 30, 30]  # 10 numbers a row, not 5,000
+    assert lengths == 3 * [30, 30, 30]  # of three layers; 10 numbers a row, not 5,000
     lengths.clear()
     dense = wide[:3].toarray()
     assert_allclose(model.predict(dense), expected[:3], rtol=1e-5, atol=1e-6)
-    assert lengths == [1, 1, 1]
+    assert lengths == 3 * [1, 1, 1]
 
 
 def test_input_dropout_of_sparse_rows_stays_sparse(rng):
