@@ -243,8 +243,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             outcome, message = descend_lbfgs(training, batches, options, monitor)
         else:
             outcome, message = descend(training, batches, n_epochs, monitor), None
-        if outcome is Outcome.INTERRUPTED and hooks.one_of_many:
-            raise KeyboardInterrupt
         self.n_iter_ = monitor.n_iter
         if not (incremental and outcome is Outcome.MAX_EPOCHS):  # one epoch is all it wanted
             conclude(self, course, outcome, message, batches, start)

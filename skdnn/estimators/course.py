@@ -174,6 +174,8 @@ def conclude(
     losses = course.history.get("loss", [])
     X, epoch = batches.X, blow_up(losses[len(losses) - estimator.n_iter_ :])
     if outcome is Outcome.INTERRUPTED:
+        if is_one_of_many(estimator):
+            raise KeyboardInterrupt
         _keep_finite(course, start)
         warnings.warn("Training interrupted by user; what has been learned is kept.")
     elif epoch is not None:
@@ -187,6 +189,14 @@ def conclude(
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
+
+
+def is_one_of_many(estimator) -> bool:
+    """Whether a search fits it beside others: who interrupts that means the search."""
+    task = vars(estimator).get("_callback_fit_ctx")  # there as long as `fit` runs
+    while task is not None and task.sequential_subtasks:
+        task = task.parent
+    return task is not None
 
 
 def _keep_finite(course: Course, start: np.ndarray) -> None:

@@ -129,14 +129,6 @@ class Hooks:
         self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.context.call_on_fit_task_begin(estimator=estimator, **self.given)
 
-    @property
-    def one_of_many(self) -> bool:
-        """Whether a search runs this fit beside others: who interrupts it means the search."""
-        task = self.context.parent
-        while task is not None and task.sequential_subtasks:
-            task = task.parent
-        return task is not None
-
     def watch(self, snapshot: Callable[[], dict]) -> None:
         """From now on, `snapshot` returns the attributes of the estimator as fitted so far."""
         self.snapshot = snapshot
@@ -159,8 +151,6 @@ class Hooks:
 
 class NoHooks:
     """In place of callbacks where there are none: `partial_fit` is but one epoch."""
-
-    one_of_many = False
 
     def watch(self, snapshot: Callable[[], dict]) -> None:
         pass
