@@ -3,9 +3,17 @@
 from typing import Any
 
 from skdnn._version import __version__
+from skdnn.callback import load_checkpoint, save_checkpoint
 from skdnn.estimators import MLPClassifier, MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "load_checkpoint",
+    "save_checkpoint",
+    "show_versions",
+]
 
 
 def __getattr__(name: str) -> Any:

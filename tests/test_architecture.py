@@ -97,6 +97,14 @@ def test_no_circles():
     assert len(list(TopologicalSorter(graph).static_order())) == len(TREES)
 
 
+LOOKED_ON = [name for name in TREES if name.startswith(("skdnn.engine", "skdnn.estimators"))]
+
+
+@pytest.mark.parametrize("name", LOOKED_ON)
+def test_callbacks_look_on_from_outside(name):
+    assert not any(t.startswith("skdnn.callback") for t in imported_modules(TREES[name]))
+
+
 @pytest.mark.parametrize("name", TREES)
 def test_private_names_of_sklearn_have_one_place(name):
     if name == PRIVATE_ALLOWED:

@@ -169,6 +169,9 @@ class Training:
         self.network.prepare_training(self.dropping)
         self.reset_optimizer()
 
+    def __getstate__(self) -> dict:
+        return {**vars(self), "workers": None}  # threads cannot be pickled
+
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)

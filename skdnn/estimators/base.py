@@ -22,10 +22,10 @@ from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
-from skdnn.engine.stopping import Outcome, blow_up
+from skdnn.engine.stopping import blow_up
 from skdnn.engine.threads import infer
-from skdnn.engine.training import descend, descend_lbfgs
 from skdnn.estimators._sklearn import (
+    CALLBACK_ATTRIBUTES,
     HasMethods,
     Hidden,
     Interval,
@@ -34,7 +34,7 @@ from skdnn.estimators._sklearn import (
     fit_context,
 )
 from skdnn.estimators.construction import check_combination, compute_dtype, warn_of_no_effect
-from skdnn.estimators.course import Course, begin, conclude, resume
+from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 
@@ -182,9 +182,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             train, validation = self._hold_out(sample, held_out, course.split_seed)
             self._train(course, self._batches(train), validation, hooks)
             self._publish(course)
+            hooks.finish()
             if not self.warm_start:
                 del self._course
-            hooks.finish()
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -223,7 +223,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return train, self._validation(held_out)
 
     def _train(self, course: Course, batches: Batches, validation, hooks, incremental=False):
-        """Run the epochs, and warn of what the user should know."""
         monitor = Monitor(
             course,
             validation,
@@ -232,20 +231,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             verbose=bool(self.verbose),
             hooks=hooks,
         )
-        training = course.training
-        hooks.watch(lambda: {"_network": self._published(training.network.copy())})
-        n_epochs = 1 if incremental else self.max_iter
-        start = training.network.parameters.values.copy()
-        self.n_iter_ = 0
-        if self.solver == "lbfgs":
-            options = {"maxiter": n_epochs, "maxfun": self.max_fun, "gtol": self.tol}
-            options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
-            outcome, message = descend_lbfgs(training, batches, options, monitor)
-        else:
-            outcome, message = descend(training, batches, n_epochs, monitor), None
-        self.n_iter_ = monitor.n_iter
-        if not (incremental and outcome is Outcome.MAX_EPOCHS):  # one epoch is all it wanted
-            conclude(self, course, outcome, message, batches, start)
+        hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
+        run(self, course, batches, monitor, incremental)
 
     # Data ----------------------------------------------------------------------------
 
@@ -347,8 +334,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.history_ = history
         self.loss_curve_ = history.setdefault("loss", [])
         self.best_iter_ = best.epoch
+        self.n_iter_ = len(course.losses)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if blow_up(self.loss_curve_[len(self.loss_curve_) - self.n_iter_ :]) is not None:
+        if blow_up(course.losses) is not None:
             self.loss_ = min(filter(np.isfinite, self.loss_curve_))
         self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
         if self.early_stopping:
@@ -356,6 +344,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self.best_validation_score_ = best.score
         else:
             self.best_loss_ = -best.score
+
+    def _fitted_so_far(self):
+        """Return a copy without callbacks, fitted as if training had stopped here.
+
+        It can go on from here: it shares the course, and all numbers that need not differ.
+        """
+        fitted = copy.copy(self)
+        for name in CALLBACK_ATTRIBUTES:
+            vars(fitted).pop(name, None)
+        fitted._publish(self._course)
+        return fitted
 
     @property
     def coefs_(self):

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skdnn.engine.batches import Batches
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import BestState, Outcome, Patience, blow_up
-from skdnn.engine.training import Training
+from skdnn.engine.training import Training, Watch, descend, descend_lbfgs
 from skdnn.estimators.construction import (
     anneals,
     build_descent,
@@ -42,6 +42,13 @@ class Course:
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
+    first : int
+        Epochs that were done when the last call began.
+    start : ndarray of shape (n,) or None
+        Parameters with which it began; None when it is over.  A checkpoint has them: the next `fit`
+        then runs what that call had left.
+    outcome : Outcome or None
+        Why it ends; None while it goes on.
     """
 
     training: Training
@@ -50,6 +57,20 @@ class Course:
     watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
+    first: int = 0
+    start: np.ndarray | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def losses(self) -> list[float]:
+        """The losses of the last call, one an epoch."""
+        return self.history.get("loss", [])[self.first :]
+
+    def begin_call(self) -> None:
+        """Begin to count the epochs of another call."""
+        self.first = len(self.history.get("loss", []))
+        self.start = self.training.network.parameters.values.copy()
+        self.outcome = None
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
@@ -110,6 +131,8 @@ def resume(estimator) -> Course:
         course.watched = watched(estimator, training)
         course.best, course.patience = BestState(), new
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
+    if course.start is not None:  # of a checkpoint: the same call goes on
+        return course
     if course.patience.count > new.n_iter_no_change:
         course.patience.count = 0  # it had ended, and is asked to go on
     warn_of_schedule_end(estimator, training)
@@ -159,25 +182,43 @@ def adapted(estimator, network: Network) -> Network:
     return new
 
 
-def conclude(
-    estimator,
-    course: Course,
-    outcome: Outcome,
-    message: str | None,
-    batches: Batches,
-    start: np.ndarray,
-) -> None:
-    """Mend a diverged training, and warn of what the user should know.
+def epochs_left(estimator) -> int:
+    """Return how many epochs `fit` may run: those that a call cut short had left, or all."""
+    course = vars(estimator).get("_course") if estimator.warm_start else None
+    done = 0 if course is None or course.start is None else len(course.losses)
+    return max(estimator.max_iter - done, 0)
 
-    `start` are the parameters with which the training began.
-    """
-    losses = course.history.get("loss", [])
-    X, epoch = batches.X, blow_up(losses[len(losses) - estimator.n_iter_ :])
+
+def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
+    """Run the epochs of a call, or of what is left of it, and warn of what the user should know."""
+    if incremental or course.start is None:
+        course.begin_call()
+    n_epochs = 1 if incremental else epochs_left(estimator)
+    try:
+        course.outcome, message = _descend(estimator, course.training, batches, n_epochs, watch)
+        if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
+            conclude(estimator, course, message, batches)
+    finally:
+        course.start = None
+
+
+def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
+    """Return why the epochs ended, and what L-BFGS says of it."""
+    if estimator.solver != "lbfgs":
+        return descend(training, batches, n_epochs, watch), None
+    options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
+    options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
+    return descend_lbfgs(training, batches, options, watch)
+
+
+def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
+    """Mend a diverged training, and warn of what the user should know."""
+    X, outcome, epoch = batches.X, course.outcome, blow_up(course.losses)
     if outcome is Outcome.INTERRUPTED:
-        _keep_finite(course, start)
+        _keep_finite(course)
         warnings.warn("Training interrupted by user; what has been learned is kept.")
     elif epoch is not None:
-        _recover(estimator, course, epoch, batches, start)
+        _recover(estimator, course, epoch, batches)
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -189,15 +230,15 @@ def conclude(
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
 
 
-def _keep_finite(course: Course, start: np.ndarray) -> None:
+def _keep_finite(course: Course) -> None:
     """Return from numbers that an interrupted epoch has spoilt."""
     values = course.training.network.parameters.values
     if not np.isfinite(values).all():
-        values[:] = start if course.best.values is None else course.best.values
+        values[:] = course.start if course.best.values is None else course.best.values
         course.training.reset_optimizer()
 
 
-def _recover(estimator, course: Course, epoch: int, batches: Batches, start: np.ndarray) -> None:
+def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
     """Return to the best finite parameters after a divergence in the given epoch.
 
     The parameters with which the best epoch ended may already be on their way out, for the loss
@@ -217,7 +258,7 @@ def _recover(estimator, course: Course, epoch: int, batches: Batches, start: np.
     candidates = {f"of epoch {course.best.epoch}": course.best.values}
     if not estimator.early_stopping:  # which knows the best by their validation score
         candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = start
+        candidates["with which training began"] = course.start
     losses = {}
     for name, candidate in candidates.items():
         values[:] = candidate

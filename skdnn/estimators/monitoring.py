@@ -9,9 +9,10 @@ import numpy as np
 
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import Epoch, Training
-from skdnn.estimators.course import Course
+from skdnn.estimators.course import Course, epochs_left
 
 SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
+DIGITS = {"learning_rate": 4, "seconds": 3}  # printed; of what else there is 8
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,21 @@ class Monitor:
     adaptive: bool
     verbose: bool
     hooks: Any
-    n_iter: int = 0
 
     def begin(self) -> None:
         self.hooks.begin()
 
     def end(self, epoch: Epoch) -> Outcome | None:
         """Record an epoch; return why training should stop, or None to go on."""
-        self.n_iter += 1
         validation_loss = score = math.nan
         diverged = not math.isfinite(epoch.loss)
         if self.validation is not None and not diverged:
             validation_loss, score = self.validation.evaluate(self.course.training)
         self._record(epoch, validation_loss, score)
-        if diverged:
-            self.hooks.end()
-            return Outcome.DIVERGED
-        outcome = self._judge(score if self.early_stopping else -epoch.loss)
-        return Outcome.STOPPED if self.hooks.end() else outcome
+        watched = score if self.early_stopping else -epoch.loss
+        self.course.outcome = Outcome.DIVERGED if diverged else self._judge(watched)
+        asked = self.hooks.end()
+        return Outcome.STOPPED if asked and not diverged else self.course.outcome
 
     def _record(self, epoch: Epoch, validation_loss: float, score: float) -> None:
         seen = {"loss": epoch.loss}
@@ -93,11 +91,14 @@ class Monitor:
         seen |= {"learning_rate": epoch.learning_rate, "seconds": epoch.seconds}
         self.course.record(**seen)
         if self.verbose:
-            print(f"Iteration {self.n_iter}, " + ", ".join(self._phrases(seen)))
+            print(f"Iteration {len(self.course.losses)}, " + ", ".join(self._phrases(seen)))
 
     @staticmethod
     def _phrases(seen: dict[str, float]) -> list[str]:
-        return [f"{name.replace('_', ' ')} = {value:.8g}" for name, value in seen.items()]
+        return [
+            f"{name.replace('_', ' ')} = {value:.{DIGITS.get(name, 8)}g}"
+            for name, value in seen.items()
+        ]
 
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
@@ -126,7 +127,7 @@ class Hooks:
     def __init__(self, estimator, X, y, metadata: dict):
         self.estimator = estimator
         self.given = {"X": X, "y": y, "metadata": metadata}
-        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.context = estimator._init_callback_context(max_subtasks=epochs_left(estimator))
         self.context.call_on_fit_task_begin(estimator=estimator, **self.given)
 
     def watch(self, snapshot: Callable[[], dict]) -> None:

@@ -760,6 +760,8 @@ def test_verbose_prints_a_line_an_epoch(cls, solver, capsys):
     for k, line in enumerate(epochs):
         assert line.startswith(f"Iteration {k + 1}, loss = {model.loss_curve_[k]:.8g}")
         assert f"validation score = {model.validation_scores_[k]:.8g}" in line
+        rate, seconds = (model.history_[name][k] for name in ("learning_rate", "seconds"))
+        assert line.endswith(f"learning rate = {rate:.4g}, seconds = {seconds:.3g}")
     small(cls, solver=solver).fit(X, y_for(cls))
     assert capsys.readouterr().out == ""
 

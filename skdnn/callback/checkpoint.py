@@ -1,0 +1,219 @@
+"""Checkpoints: an estimator in a file, written so that it can always be read.
+
+A file is a line that names skdnn and its version, and a pickle.
+"""
+
+import math
+import os
+import pickle
+import time
+import uuid
+import warnings
+from contextlib import suppress
+from numbers import Real
+from pathlib import Path
+
+from skdnn._version import __version__
+from skdnn.estimators.base import BaseMLP
+
+MAGIC = b"skdnn checkpoint "
+
+
+class Checkpoint:
+    """Callback that writes the estimator to a file after every epoch.
+
+    What `load_checkpoint` reads back is fitted as if `fit` had stopped there, and can go on: with
+    ``warm_start=True`` and the same data its next `fit` runs the epochs that were left, and ends
+    with the same numbers, bit for bit, as one that was never cut short.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.  Its folder has to exist.
+    interval : float, default=0.0
+        Seconds that have to pass before it is written again; 0 is after every epoch.  It is always
+        written at the end of the fit.
+
+    Raises
+    ------
+    ValueError
+        If `interval` is not a number of seconds.
+
+    See Also
+    --------
+    load_checkpoint : Read the estimator back.
+    save_checkpoint : Write one outside of `fit`, between calls of `partial_fit` for example.
+
+    Notes
+    -----
+    The file holds the estimator without its callbacks; set them again to go on.  With
+    ``warm_start=False`` its next `fit` starts anew, as that of any estimator does.  A fit that came
+    to its end, or was interrupted by the user (Ctrl-C), leaves a file that has nothing left to run:
+    a warm start from there trains for another `max_iter` epochs.  "lbfgs" goes on from the
+    parameters of its last iteration, but without its memory of the curvature, so its numbers are
+    not the same.
+
+    The file is replaced as a whole, so a fit killed at any moment leaves one that can be read, and
+    perhaps a file of the same name with ``.tmp`` at its end, which is of no use.
+
+    The callback is set on the MLP itself, in a pipeline or a search too, and the file holds only
+    that MLP.  All clones under a search write to the one path, and the last one wins.
+
+    Writing costs the pickling of a few vectors as long as the parameters (the parameters, those of
+    the best epoch and of the start, the optimizer's moments), and waiting for the disk: for small
+    networks more than an epoch, so give an `interval`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier, load_checkpoint
+    >>> from skdnn.callback import Checkpoint
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), max_iter=3, learning_rate="cosine", random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.ckpt"
+    ...     net = net.set_callbacks(Checkpoint(path)).fit(X, y)
+    ...     same_net = load_checkpoint(path)
+    >>> bool((same_net.predict(X) == net.predict(X)).all())
+    True
+    """
+
+    def __init__(self, path, *, interval=0.0):
+        if not (isinstance(interval, Real) and 0 <= interval < math.inf):
+            raise ValueError(f"interval must be a number of seconds, at least 0. Got {interval!r}.")
+        self.path, self.interval = path, interval
+        self._due = -math.inf
+
+    def setup(self, estimator, context):
+        """Refuse what could not be written, before any work is done."""
+        if not isinstance(estimator, BaseMLP):
+            raise TypeError(
+                "Checkpoint is for MLPClassifier and MLPRegressor: set it on them, not on "
+                f"{type(estimator).__name__}."
+            )
+        folder = Path(self.path).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"The folder of path={str(self.path)!r} does not exist.")
+        self._due = -math.inf
+
+    def teardown(self, estimator, context):
+        """Nothing is left to do."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing is to be written yet."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Write the estimator, if it is time."""
+        if context.task_name == "epoch":
+            ends = estimator._course.outcome is not None  # then it is written when that is done
+            if ends or time.monotonic() < self._due:
+                return
+        save_checkpoint(estimator._fitted_so_far(), self.path)
+        self._due = time.monotonic() + self.interval
+
+
+def save_checkpoint(estimator, path) -> None:
+    """Write an estimator to a file, as a whole or not at all.
+
+    Parameters
+    ----------
+    estimator : object
+        Any estimator that can be pickled.  An MLP can go on exactly from there between calls of
+        `partial_fit`, or of `fit` with ``warm_start=True``.
+    path : str or path-like
+        The file; its folder has to exist.
+
+    Raises
+    ------
+    Exception
+        If the estimator cannot be pickled, or the file not written; it is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier, load_checkpoint, save_checkpoint
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.ckpt"
+    ...     save_checkpoint(net, path)
+    ...     same_net = load_checkpoint(path)
+    >>> net.partial_fit(X, y).loss_ == same_net.partial_fit(X, y).loss_
+    True
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # many may write at a time
+    try:
+        with open(temporary, "xb") as file:
+            file.write(MAGIC + __version__.encode() + b"\n")
+            pickle.dump(estimator, file, pickle.HIGHEST_PROTOCOL)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # not every system can do that for a folder
+        _synchronize_folder(path.parent)
+
+
+def _synchronize_folder(folder: Path) -> None:
+    """Wait until a new name in a folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load_checkpoint(path):
+    """Read an estimator that `Checkpoint` or `save_checkpoint` has written.
+
+    It is a pickle, and reading a pickle may run any code: only load files that you trust.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    estimator : object
+        It has the parameters it had.  If its `fit` was cut short,
+        ``load_checkpoint(path).set_params(warm_start=True).fit(X, y)`` runs the epochs that are
+        left, and `partial_fit` one of them; see `Checkpoint`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a checkpoint, or cannot be read to its end; another version of skdnn warns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skdnn import MLPClassifier, load_checkpoint, save_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(MLPClassifier(alpha=0.1), Path(folder) / "net.ckpt")
+    ...     load_checkpoint(Path(folder) / "net.ckpt").set_params(warm_start=True)
+    MLPClassifier(alpha=0.1, warm_start=True)
+    """
+    with open(path, "rb") as file:
+        line = file.readline(100)
+        if not (line.startswith(MAGIC) and line.endswith(b"\n")):
+            raise ValueError(f"{str(path)!r} is not a checkpoint of skdnn.")
+        version = line.removeprefix(MAGIC).decode(errors="replace").strip()
+        if version != __version__:
+            warnings.warn(
+                f"{str(path)!r} was written by skdnn {version}, and this is {__version__}: what "
+                "is read may not work, or give other results."
+            )
+        try:
+            return pickle.load(file)
+        except Exception as error:
+            raise ValueError(f"{str(path)!r} cannot be read: {error!r}.") from error

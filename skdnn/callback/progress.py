@@ -1,0 +1,108 @@
+"""A progress bar with the numbers of the training beside it."""
+
+import math
+from queue import Queue
+
+import sklearn.callback
+
+from skdnn.estimators._sklearn import (
+    RichProgressMonitor,
+    get_context_path,
+    open_listener,
+    run_monitors,
+    run_queues,
+    send,
+)
+
+
+class ProgressBar(sklearn.callback.ProgressBar):
+    """scikit-learn's progress bar, with the current loss and validation score of every fit.
+
+    A fit that is over makes room for the next one, so a search shows only those that run.
+
+    Parameters
+    ----------
+    max_propagation_depth : int or None, default=1
+        How many levels of estimators inside the one that it is set on have bars; None is all.  The
+        epochs of an MLP in a pipeline under a search take 2.
+
+    Raises
+    ------
+    ImportError
+        If rich is not installed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.callback import ProgressBar
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((8,), max_iter=20, learning_rate="cosine", random_state=0)
+    >>> net = net.set_callbacks(ProgressBar()).fit(X, y)  # doctest: +ELLIPSIS
+    MLPClassifier - fit ━━━━━━━━━━...━━━━━━━━━━ 100% 0:00:0... loss ...
+    """
+
+    def __init__(self, max_propagation_depth=1):
+        try:
+            super().__init__(max_propagation_depth)
+        except ImportError as error:
+            raise ImportError('ProgressBar needs rich: pip install "skdnn[progress]".') from error
+
+    def setup(self, estimator, context):
+        """Open the display."""
+        run, queue = context.root_uuid, Queue()
+        self._listener_handles[run] = open_listener(queue.put)
+        run_queues[run], run_monitors[run] = queue, ProgressMonitor(queue=queue)
+        run_monitors[run].start()
+
+    def on_fit_task_end(self, estimator, context):
+        """Move the bars on."""
+        message = {"event": "end", "path": [ctx.task_id for ctx in get_context_path(context)]}
+        if context.task_name == "epoch" and hasattr(estimator, "_course"):
+            message["numbers"] = latest_numbers(estimator._course.history)
+        send(self._listener_handles[context.root_uuid], message)
+
+
+def latest_numbers(history: dict[str, list[float]]) -> str:
+    """Return the loss of the last epoch, and its validation score if there is one, in words."""
+    loss, score = (history.get(name, [math.nan])[-1] for name in ("loss", "validation_score"))
+    return f"loss {loss:.4g}" + ("" if math.isnan(score) else f", score {score:.4g}")
+
+
+class ProgressMonitor(RichProgressMonitor):
+    """The display: one line a task that runs, and numbers at its end."""
+
+    def _on_task_begin(self, task_info):
+        path = task_info["path"]
+        if self.root_rich_task is None:
+            self.progress_ctx.columns += (numbers_column(),)
+        else:
+            self._hide_finished(self.root_rich_task.get_descendants(path)[-2])
+        task_info["source_estimator_name"] = None  # the line above says it
+        super()._on_task_begin(task_info)
+
+    def _hide_finished(self, parent):
+        for child in parent.children.values():
+            if child.progress == 1.0:
+                for task in child:
+                    self.progress_ctx.update(task.id, visible=False)
+
+    def _on_task_end(self, task_info):
+        numbers = task_info.pop("numbers", None)
+        if numbers is not None:
+            *_, fit, _ = self.root_rich_task.get_descendants(task_info["path"])
+            self.progress_ctx.update(fit.id, numbers=numbers)
+        super()._on_task_end(task_info)
+
+
+def numbers_column():
+    """Return a column of what is known of a task beside its progress."""
+    from rich.progress import ProgressColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class NumbersColumn(ProgressColumn):
+        def render(self, task):
+            return Text(task.fields.get("numbers", ""))
+
+    return NumbersColumn(Column(no_wrap=True))
