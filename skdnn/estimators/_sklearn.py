@@ -6,6 +6,7 @@ from sklearn.callback._progressbar import RichProgressMonitor
 from sklearn.callback._progressbar import _run_monitors as run_monitors
 from sklearn.callback._progressbar import _run_queues as run_queues
 from sklearn.callback._transport import open_listener, send
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
@@ -19,6 +20,7 @@ CALLBACK_ATTRIBUTES = (
 
 __all__ = [
     "CALLBACK_ATTRIBUTES",
+    "BaseSearchCV",
     "HasMethods",
     "Hidden",
     "Interval",

@@ -215,6 +215,8 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
     """Mend a diverged training, and warn of what the user should know."""
     X, outcome, epoch = batches.X, course.outcome, blow_up(course.losses)
     if outcome is Outcome.INTERRUPTED:
+        if is_one_of_many(estimator):
+            raise KeyboardInterrupt
         _keep_finite(course)
         warnings.warn("Training interrupted by user; what has been learned is kept.")
     elif epoch is not None:
@@ -228,6 +230,14 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
+
+
+def is_one_of_many(estimator) -> bool:
+    """Whether a search fits it beside others: who interrupts that means the search."""
+    task = vars(estimator).get("_callback_fit_ctx")  # there as long as `fit` runs
+    while task is not None and task.sequential_subtasks:
+        task = task.parent
+    return task is not None
 
 
 def _keep_finite(course: Course) -> None:

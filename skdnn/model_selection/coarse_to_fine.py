@@ -1,0 +1,257 @@
+"""Random search in rounds, from coarse to fine."""
+
+import math
+import warnings
+from itertools import islice
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.model_selection import ParameterSampler
+from sklearn.utils import check_random_state
+
+from skdnn.estimators._sklearn import BaseSearchCV, Interval
+from skdnn.model_selection.contraction import contract_spaces, is_in
+from skdnn.model_selection.evaluation import (
+    Continued,
+    Evaluations,
+    Interrupted,
+    SameSplits,
+    interruptible,
+)
+
+
+class CoarseToFineSearchCV(BaseSearchCV):
+    """Random search with cross-validation in rounds, from coarse to fine.
+
+    The first round is that of `RandomizedSearchCV`.  After every round each range contracts around
+    the best candidates so far, and each list keeps the values that they have; the next round draws
+    from what is left.  So most fits are spent where the good candidates are, for the price of
+    missing what the first round has not seen: give it enough candidates.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is tuned, with a ``score`` unless `scoring` is given.
+    param_distributions : dict or list of dicts
+        Lists and distributions, such as `search_space` returns, by the names of parameters.  Of a
+        list of dicts every candidate has one, drawn at random; those dicts go on that could have
+        drawn one of the best, each contracted around its own.
+    n_rounds : int, default=3
+        Rounds at most; fewer where everything has been tried, or a callback stops the search at the
+        end of one.
+    n_iter : int, default=20
+        Candidates a round.  None of an earlier round is evaluated again; where there are no more
+        than lists, or one round of them, there may be fewer.
+    shrink : float in (0, 1], default=0.5
+        Width of a range over its width in the round before, on its own scale: that of the quantiles
+        of the distribution, which for `loguniform` is the logarithm.
+    keep : float in (0, 1], default=0.25
+        Share of all candidates so far that are the best.  A range contracts around their mean, as
+        near as can be where it is to stay within the range before and to hold the best of all.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        What is scored, as in `RandomizedSearchCV`.
+    n_jobs : int or None, default=None
+        Fits at a time.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate to all rows.  With several metrics, the name of the one
+        that ranks the candidates.  A callable chooses `best_index_` at the end, as in
+        `RandomizedSearchCV`; the ranges contract by the score, so there must be no more than one.
+    cv : int, splitter, iterable or None, default=None
+        The folds, the same for all candidates even where a splitter would draw new ones.
+    verbose : int, default=0
+        How much to print.  The candidates are evaluated in small groups, so 1 is a line for each.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Fits that are handed to the workers ahead.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates.
+    error_score : "raise" or float, default=nan
+        Score of a fit that fails.  Candidates of score nan are never among the best, and a round of
+        nothing else contracts nothing.
+    return_train_score : bool, default=False
+        Whether to score the training rows too.
+
+    Attributes
+    ----------
+    rounds_ : list
+        What each round drew from, in the form of `param_distributions`.  A contracted distribution
+        has ``support()``, its smallest and largest value, and shows them when printed.
+    cv_results_ : dict of ndarray
+        As that of `RandomizedSearchCV`, with the column "round", counted from 1.
+    best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
+multimetric_, classes_, n_features_in_, feature_names_in_
+        As those of `RandomizedSearchCV`.
+
+    See Also
+    --------
+    search_space : Distributions of the hyperparameters of a network.
+
+    Notes
+    -----
+    Distributions contract that have ``ppf`` and ``cdf``, as the frozen ones of `scipy.stats` and
+    `layers` do.  One that has only ``rvs`` stays as it is.
+
+    Ctrl-C ends the search, not the fit that is running: the candidates evaluated before are kept,
+    the best of them is refitted, and a warning says so.  Before the first is evaluated it raises
+    KeyboardInterrupt.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.model_selection import CoarseToFineSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((), learning_rate="cosine", max_iter=10, random_state=0)
+    >>> search = CoarseToFineSearchCV(
+    ...     net, {"learning_rate_init": loguniform(1e-4, 10)}, n_iter=5, cv=2, random_state=0
+    ... ).fit(X, y)
+    >>> for space in search.rounds_[1:]:
+    ...     print(space["learning_rate_init"])
+    >>> search.best_params_
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseSearchCV._parameter_constraints,
+        "param_distributions": [dict, list],
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 1, None, closed="left")],
+        "shrink": [Interval(Real, 0, 1, closed="right")],
+        "keep": [Interval(Real, 0, 1, closed="right")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_rounds=3,
+        n_iter=20,
+        shrink=0.5,
+        keep=0.25,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+    ):
+        self.param_distributions = param_distributions
+        self.n_rounds = n_rounds
+        self.n_iter = n_iter
+        self.shrink = shrink
+        self.keep = keep
+        self.random_state = random_state
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        """Search; see `BaseSearchCV`."""
+        self._evaluations = Evaluations(
+            evaluate_candidates,
+            super()._format_results,
+            SameSplits(self._checked_cv_orig),
+            self.error_score,
+        )
+        try:
+            self._search(self._evaluations, callback_ctx)
+        finally:
+            del self._evaluations
+
+    def _format_results(self, *args):
+        return self._evaluations.collect(*args)
+
+    def _search(self, evaluations: Evaluations, context) -> None:
+        search = context.subcontext(task_name="search", max_subtasks=self.n_rounds)
+        search.call_on_fit_task_begin(estimator=self)
+        try:
+            with interruptible():
+                self._run_rounds(evaluations, search)
+        except (KeyboardInterrupt, Interrupted):
+            if not evaluations.table:
+                raise KeyboardInterrupt from None
+            warnings.warn(
+                f"Search interrupted by user; the {len(evaluations.candidates)} candidates "
+                "evaluated so far are kept."
+            )
+        if not evaluations.table:
+            raise evaluations.error
+        search.call_on_fit_task_end(estimator=self)
+
+    def _run_rounds(self, evaluations: Evaluations, search) -> None:
+        """Draw and evaluate candidates, and contract what they are drawn from."""
+        given, rng = self.param_distributions, check_random_state(self.random_state)
+        spaces = [given] if isinstance(given, dict) else given
+        self.rounds_ = []
+        for number in range(1, self.n_rounds + 1):
+            candidates = draw(spaces, self.n_iter, evaluations.candidates, rng)
+            if not candidates:
+                break
+            self.rounds_.append(spaces[0] if isinstance(given, dict) else spaces)
+            if self._run_round(number, candidates, evaluations, search):
+                break
+            if best := self._best(evaluations):
+                spaces = contract_spaces(spaces, best, self.shrink)
+
+    def _run_round(self, number, candidates, evaluations: Evaluations, search) -> bool:
+        """Evaluate candidates in groups; return whether a callback wants to stop."""
+        context = search.subcontext(
+            task_name="round",
+            max_subtasks=len(candidates) * self.n_splits_,
+            sequential_subtasks=False,
+        ).call_on_fit_task_begin(estimator=self)
+        n_jobs = effective_n_jobs(self.n_jobs)
+        size = 2 * n_jobs if n_jobs > 1 else 1  # groups of one a job would often leave one waiting
+        try:
+            for start in range(0, len(candidates), size):
+                group = candidates[start : start + size]
+                evaluations.evaluate(group, number, Continued(context, start * self.n_splits_))
+        finally:
+            evaluations.update()
+        return context.call_on_fit_task_end(estimator=self)
+
+    def _best(self, evaluations: Evaluations) -> list[dict]:
+        """Return the best candidates so far, the best of all first; none where all have failed."""
+        if not evaluations.table:
+            return []
+        scores = self._scores(evaluations.table)
+        n_best = math.ceil(self.keep * np.count_nonzero(~np.isnan(scores)))
+        order = np.argsort(-scores, kind="stable")  # nan comes last
+        return [evaluations.candidates[i] for i in order[:n_best]]
+
+    def _scores(self, table: dict) -> np.ndarray:
+        """Return the mean scores of the metric that ranks the candidates."""
+        prefix = "mean_test_"
+        metrics = [name.removeprefix(prefix) for name in table if name.startswith(prefix)]
+        if metrics == ["score"]:
+            return table["mean_test_score"]
+        self._check_refit_for_multimetric(metrics)
+        return table[prefix + self.refit]
+
+    def _check_refit_for_multimetric(self, scores):
+        if not (isinstance(self.refit, str) and self.refit in scores):
+            raise ValueError(
+                "With several metrics, refit must name the one that ranks the candidates, one of "
+                f"{sorted(scores)}. Got {self.refit!r} instead."
+            )
+
+
+def draw(spaces: list[dict], n: int, tried: list[dict], rng) -> list[dict]:
+    """Return n candidates that are not among those tried, or fewer where there are no more."""
+    n_draws = len(ParameterSampler(spaces, n + len(tried)))  # no more than lists have
+    drawn = ParameterSampler(spaces, n_draws, random_state=rng)
+    return list(islice((candidate for candidate in drawn if not is_in(candidate, tried)), n))

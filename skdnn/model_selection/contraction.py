@@ -1,0 +1,154 @@
+"""Spaces of hyperparameters, contracted around the best of what was drawn from them.
+
+Whatever its scale, a distribution is a function from [0, 1] to values, its quantiles; to contract
+it is to draw from a part of [0, 1] only.  So a range on a log scale contracts in the logarithm, and
+integers stay integers.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import uniform
+
+
+class Contracted:
+    """A distribution between two of its quantiles.
+
+    Parameters
+    ----------
+    distribution : object with ``ppf`` and ``cdf``
+        Such as the frozen distributions of `scipy.stats`, and `layers`.
+    low, high : float or ndarray, default=0.0 and 1.0
+        The quantiles, 0 ≤ low < high ≤ 1; an array has one for every dimension of what is drawn.
+
+    Examples
+    --------
+    The middle third of three decades is a decade:
+
+    >>> from scipy.stats import loguniform
+    >>> Contracted(loguniform(1e-4, 1e-1), 1 / 3, 2 / 3)
+    <loguniform(0.0001, 0.1) from 0.001 to 0.01>
+    """
+
+    def __init__(self, distribution: Any, low: Any = 0.0, high: Any = 1.0):
+        self.distribution, self.low, self.high = distribution, low, high
+
+    def rvs(self, size=None, random_state=None):
+        """Draw a value, or `size` of them."""
+        shape = np.shape(self.low) if size is None else (size, *np.shape(self.low))
+        return self._values(
+            uniform.rvs(self.low, self._width(), size=shape, random_state=random_state)
+        )
+
+    def support(self) -> tuple:
+        """Return the smallest and the largest value."""
+        return self._values(self.low), self._values(self.high)
+
+    def contract(self, best: list, shrink: float) -> "Contracted":
+        """Return the part of this range, `shrink` times as wide, around the best values.
+
+        Parameters
+        ----------
+        best : list
+            The best values so far, the best of all first.
+        shrink : float in (0, 1]
+            Width of the new range over that of this one, in quantiles.
+
+        Returns
+        -------
+        Contracted
+            As near to the mean quantile of `best` as holding the best of all, and staying within
+            this range, allow.
+        """
+        places = np.array([self._place(value) for value in best])
+        width = shrink * self._width()
+        low = np.clip(places.mean(axis=0) - width / 2, places[0] - width, places[0])
+        low = np.clip(low, self.low, self.high - width)
+        return Contracted(self.distribution, low, low + width)
+
+    def _width(self):
+        return np.subtract(self.high, self.low)
+
+    @property
+    def _is_discrete(self) -> bool:
+        return hasattr(self.distribution, "pmf")
+
+    def _values(self, u):
+        """Return the values at quantiles."""
+        values = self.distribution.ppf(u)
+        if not self._is_discrete:
+            return values
+        smallest, _ = self.distribution.support()  # scipy's quantile at 0 is one below it
+        return np.maximum(values, smallest).astype(int)
+
+    def _place(self, value):
+        """Return the quantile that a value is, the middle one where it is several."""
+        place = self.distribution.cdf(value)
+        return place - self.distribution.pmf(value) / 2 if self._is_discrete else place
+
+    def __repr__(self) -> str:
+        low, high = (f"{end:.3g}" if np.isscalar(end) else str(end) for end in self.support())
+        return f"<{describe(self.distribution)} from {low} to {high}>"
+
+
+def describe(distribution) -> str:
+    """Return how a distribution is written."""
+    if not hasattr(distribution, "dist"):
+        return repr(distribution)
+    arguments = [str(value) for value in distribution.args]
+    arguments += [f"{name}={value}" for name, value in distribution.kwds.items()]
+    return f"{distribution.dist.name}({', '.join(arguments)})"
+
+
+def contract(values, best: list, shrink: float):
+    """Return what is left of the values of a hyperparameter, a list or a distribution.
+
+    A list keeps what `best` has of it, a distribution with quantiles the part around `best`; one
+    without (an object with no more than ``rvs``) stays as it is.
+    """
+    if not hasattr(values, "rvs"):
+        return [value for value in values if is_in(value, best)]
+    if isinstance(values, Contracted):
+        return values.contract(best, shrink)
+    if hasattr(values, "ppf") and hasattr(values, "cdf"):
+        return Contracted(values).contract(best, shrink)
+    return values
+
+
+def contract_spaces(spaces: list[dict], best: list[dict], shrink: float) -> list[dict]:
+    """Return the spaces, each contracted around those of the best candidates that it could draw.
+
+    A space that could draw none of them is left out.
+    """
+    contracted = []
+    for space in spaces:
+        drawn = [candidate for candidate in best if could_draw(space, candidate)]
+        if drawn:
+            contracted.append(
+                {
+                    name: contract(values, [candidate[name] for candidate in drawn], shrink)
+                    for name, values in space.items()
+                }
+            )
+    return contracted
+
+
+def could_draw(space: dict, candidate: dict) -> bool:
+    """Whether a candidate has the names of a space, and values of its lists."""
+    return space.keys() == candidate.keys() and all(
+        hasattr(values, "rvs") or is_in(candidate[name], values) for name, values in space.items()
+    )
+
+
+def is_in(value, values) -> bool:
+    """Whether `values` have one that is the same."""
+    return any(same(value, other) for other in values)
+
+
+def same(a, b) -> bool:
+    """Whether two values, or two candidates, are equal; of arrays, == does not say."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    return a is b or a == b

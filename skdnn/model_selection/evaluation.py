@@ -1,0 +1,137 @@
+"""Candidates, evaluated in groups so small that little is lost where a search is interrupted."""
+
+import re
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import FitFailedWarning
+
+
+class Interrupted(BaseException):
+    """An interrupt that no estimator takes for its own, as some do with KeyboardInterrupt."""
+
+
+@contextmanager
+def interruptible():
+    """Let Ctrl-C raise `Interrupted` where it would raise KeyboardInterrupt."""
+
+    def interrupt(*_):
+        raise Interrupted
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # other threads are not interrupted, and another handler knows better
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class SameSplits:
+    """A splitter that splits once, so that all groups are evaluated on the same folds."""
+
+    def __init__(self, cv):
+        self.cv, self.splits = cv, None
+
+    def split(self, *args, **kwargs):
+        """Return what the splitter returned the first time."""
+        if self.splits is None:
+            self.splits = list(self.cv.split(*args, **kwargs))
+        return self.splits
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A task of a callback context, for subtasks that are numbered from 0 in every group."""
+
+    context: Any
+    n_before: int
+
+    def subcontext(self, task_name, task_id):
+        """Make the context of a subtask, numbered after those of the groups before."""
+        return self.context.subcontext(task_name=task_name, task_id=self.n_before + task_id)
+
+
+class Evaluations:
+    """The candidates evaluated so far, and the table of their scores.
+
+    `BaseSearchCV` makes the table anew after every group, and raises an error where every fit of a
+    group fails.  Here the table is made when it is asked for, and has what failed too.
+
+    Parameters
+    ----------
+    evaluate, tabulate : callable
+        ``evaluate_candidates`` and ``_format_results`` of `BaseSearchCV`.
+    cv : splitter
+        Splits alike every time.
+    error_score : float or "raise"
+        Score of a fit that failed.
+
+    Attributes
+    ----------
+    candidates, rounds : list of dict, list of int
+        All candidates, and the round of each.
+    table : dict
+        ``cv_results_`` as of the last `update`; empty as long as every fit has failed.
+    error : ValueError or None
+        What was raised where every fit of a group failed.
+    """
+
+    def __init__(self, evaluate: Callable, tabulate: Callable, cv, error_score):
+        self._evaluate, self._tabulate = evaluate, tabulate
+        self._cv, self._error_score = cv, error_score
+        self.candidates: list[dict] = []
+        self.rounds: list[int] = []
+        self.table: dict = {}
+        self.error: ValueError | None = None
+        self._failed: list[int] = []  # places of the candidates that are not in _results
+        self._results: list[dict] = []  # of every fit, those of a candidate one after the other
+        self._n_splits = 0
+
+    def __reduce__(self):
+        return type(None), ()  # a search is sent to its workers, which need nothing of this
+
+    def evaluate(self, group: list[dict], round_: int, context) -> None:
+        """Fit and score some candidates."""
+        try:
+            self._evaluate(group, self._cv, callback_ctx=context)
+        except ValueError as error:
+            if not re.match(r"\s*All the \d+ fits failed", str(error)):
+                raise
+            self.error = error
+            self._failed += range(len(self.candidates), len(self.candidates) + len(group))
+            warnings.warn(f"The scores are set to {self._error_score}: {error}", FitFailedWarning)
+        self.candidates += group
+        self.rounds += [round_] * len(group)
+
+    def collect(self, candidates, n_splits, results, more_results=None) -> dict:
+        """Be ``_format_results``, but put it off: note the results, return the table to be."""
+        self._n_splits, self._results = n_splits, results
+        return self.table
+
+    def update(self) -> None:
+        """Make the table of all candidates so far."""
+        if not self._results:
+            return
+        n, results = self._n_splits, self._results.copy()
+        for place in self._failed:
+            results[n * place : n * place] = [failure(results[0], self._error_score)] * n
+        columns = {"round": self.rounds}
+        self.table.update(self._tabulate(self.candidates, n, results, columns))
+
+
+def failure(result: dict, error_score: float) -> dict:
+    """Return what would be there instead of `result` if the fit had failed."""
+    failed = result | {"fit_time": np.nan, "score_time": np.nan}
+    for name in result.keys() & {"test_scores", "train_scores"}:
+        several = isinstance(result[name], dict)
+        failed[name] = dict.fromkeys(result[name], error_score) if several else error_score
+    return failed

@@ -1,0 +1,251 @@
+"""Where to search: distributions of the hyperparameters of a network."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
+
+from skdnn.estimators.base import BaseMLP
+from skdnn.estimators.construction import check_combination, warn_of_no_effect
+
+
+@dataclass(frozen=True)
+class layers:  # noqa: N801 - named as scipy names its distributions
+    """A distribution of `hidden_layer_sizes`: so many layers, all of one width.
+
+    The depth is uniform over the integers, the width uniform in its logarithm and rounded; the two
+    are independent.  One width for all layers, for in a large comparison (Larochelle et al., 2009)
+    that was as good as widths that decrease or increase or better, and it leaves two numbers to
+    search, whatever the depth.
+
+    Parameters
+    ----------
+    depth : tuple of int, default=(1, 4)
+        Fewest and most hidden layers.
+    width : tuple of int, default=(16, 512)
+        Fewest and most units of a layer.
+
+    Raises
+    ------
+    ValueError
+        If a range is not two integers, at least 1, the smaller one first.
+
+    References
+    ----------
+    H. Larochelle, Y. Bengio, J. Louradour and P. Lamblin (2009), "Exploring strategies for training
+    deep neural networks".  The comparison of widths is reported in Y. Bengio (2012), "Practical
+    recommendations for gradient-based training of deep architectures".
+
+    Examples
+    --------
+    >>> from skdnn.model_selection import layers
+    >>> layers(depth=(1, 3), width=(8, 64)).rvs(size=4, random_state=0)
+    [(35, 35), (25, 25), (31, 31), (51, 51)]
+    """
+
+    depth: tuple[int, int] = (1, 4)
+    width: tuple[int, int] = (16, 512)
+
+    def __post_init__(self):
+        for name, limits in vars(self).items():
+            if not (
+                isinstance(limits, tuple | list)
+                and len(limits) == 2
+                and all(isinstance(limit, Integral) for limit in limits)
+                and 1 <= limits[0] <= limits[1]
+            ):
+                raise ValueError(
+                    f"{name} must be two integers, the fewest and the most, at least 1. "
+                    f"Got {limits!r} instead."
+                )
+
+    def rvs(self, size=None, random_state=None):
+        """Draw sizes, a tuple of int, or a list of `size` such tuples."""
+        shape = (2,) if size is None else (size, 2)
+        return self.ppf(uniform.rvs(size=shape, random_state=random_state))
+
+    def ppf(self, u):
+        """Return the sizes at u, of shape (2,) or (size, 2): quantiles of depth and of width."""
+        if np.ndim(u) == 2:
+            return [self.ppf(row) for row in u]
+        fewest, most = self.depth
+        depth = min(fewest + int(u[0] * (most - fewest + 1)), most)
+        narrow, wide = self.width
+        return (round(narrow * (wide / narrow) ** u[1]),) * depth
+
+    def cdf(self, sizes):
+        """Return the quantiles of the depth, in the middle of its step, and of the width."""
+        fewest, most = self.depth
+        depth = (len(sizes) - fewest + 0.5) / (most - fewest + 1)
+        narrow, wide = self.width
+        width = np.log(sizes[0] / narrow) / np.log(wide / narrow) if wide > narrow else 0.5
+        return np.array([depth, width])
+
+
+# Every hyperparameter with the smallest space that has it.  No two values of different ones may
+# contradict each other or leave one another without effect: see `check_combination`.
+SIZES = ("small", "medium", "large")
+SPACE = {
+    "learning_rate_init": ("small", loguniform(1e-4, 1e-1)),
+    "hidden_layer_sizes": ("small", layers()),
+    "batch_size": ("small", [32, 64, "auto"]),
+    "alpha": ("small", loguniform(1e-5, 1.0)),
+    "dropout": ("medium", uniform(0.0, 0.5)),
+    "batch_norm": ("medium", [False, True]),
+    "activation": ("medium", ["relu", "silu", "tanh"]),
+    "learning_rate": ("medium", ["constant", "cosine", "one_cycle"]),
+    "weight_decay": ("large", loguniform(1e-4, 1.0)),
+    "solver": ("large", ["adam", "nadam", "rmsprop"]),
+    "init": ("large", ["he_normal", "glorot_uniform", "orthogonal"]),
+}
+
+
+def search_space(estimator, *, size="small") -> dict:
+    """Return distributions of the hyperparameters of a network, to be searched at random.
+
+    They are for `RandomizedSearchCV`, `HalvingRandomSearchCV` and `CoarseToFineSearchCV`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An `MLPClassifier` or `MLPRegressor`, or a pipeline or any other meta-estimator with one in
+        it; the names have the prefixes that it wants.
+    size : {"small", "medium", "large"}, default="small"
+        How many hyperparameters: 4, 8 or 11.
+
+    Returns
+    -------
+    dict of str to distribution or list
+        The ``param_distributions``.  What would have no effect beside the parameters that the
+        network has already, or would contradict them, is left out: with "lbfgs" most of it, with
+        a `warmup` "one_cycle".  A solver that is not in the table stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no network in `estimator`, or several; or `size` is none of the three.
+
+    Notes
+    -----
+    At random, because only few hyperparameters matter, and others on other data (Bergstra and
+    Bengio, 2012).  "log" is a positive number of unknown order of magnitude, drawn uniformly in its
+    logarithm (Bengio, 2012), as ``10 ** uniform``.  The ranges are made for standardised inputs.
+
+    ==================  ======  ======================  =========================================
+    hyperparameter      from    values                  why
+    ==================  ======  ======================  =========================================
+    learning_rate_init  small   1e-4 to 1e-1, log       often the most important one (Bengio,
+                                                        2012); around Adam's 0.001 (Kingma and
+                                                        Ba, 2015), and more for short trainings
+    hidden_layer_sizes  small   1 to 4 layers of        see `layers`; more units than needed do
+                                16 to 512 units, log    not hurt much (Bengio, 2012)
+    batch_size          small   32, 64, "auto" (200)    32 is a good default (Bengio, 2012)
+    alpha               small   1e-5 to 1, log          from none to strong: it is divided by the
+                                                        rows of the batch
+    dropout             medium  0 to 0.5                0.5 is close to the best for hidden units
+                                                        of many networks (Srivastava et al., 2014)
+    batch_norm          medium  no, yes                 allows larger learning rates (Ioffe and
+                                                        Szegedy, 2015)
+    activation          medium  "relu", "silu", "tanh"  one with a kink, one smooth, one that
+                                                        saturates
+    learning_rate       medium  "constant", "cosine",   annealed (Loshchilov and Hutter, 2017), or
+                                "one_cycle"             with a rise to large rates (Smith, 2018)
+    weight_decay        large   1e-4 to 1, log          its best value depends less on the learning
+                                                        rate than that of a penalty in the gradient
+                                                        (Loshchilov and Hutter, 2019)
+    solver              large   "adam", "nadam",        relatives, for which one range of learning
+                                "rmsprop"               rates will do
+    init                large   "he_normal",            for ReLU and its family (He et al., 2015),
+                                "glorot_uniform",       for units that saturate (Glorot and Bengio,
+                                "orthogonal"            2010), orthogonal (Saxe et al., 2014)
+    ==================  ======  ======================  =========================================
+
+    References
+    ----------
+    - Y. Bengio (2012), "Practical recommendations for gradient-based training of deep
+      architectures".
+    - J. Bergstra and Y. Bengio (2012), "Random search for hyper-parameter optimization".
+    - X. Glorot and Y. Bengio (2010), "Understanding the difficulty of training deep feedforward
+      neural networks".
+    - K. He, X. Zhang, S. Ren and J. Sun (2015), "Delving deep into rectifiers".
+    - S. Ioffe and C. Szegedy (2015), "Batch normalization".
+    - D. P. Kingma and J. Ba (2015), "Adam: a method for stochastic optimization".
+    - I. Loshchilov and F. Hutter (2017), "SGDR: stochastic gradient descent with warm restarts".
+    - I. Loshchilov and F. Hutter (2019), "Decoupled weight decay regularization".
+    - A. M. Saxe, J. L. McClelland and S. Ganguli (2014), "Exact solutions to the nonlinear dynamics
+      of learning in deep linear neural networks".
+    - L. N. Smith (2018), "A disciplined approach to neural network hyper-parameters".
+    - N. Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from
+      overfitting".
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdnn import MLPClassifier
+    >>> from skdnn.model_selection import search_space
+    >>> for name in search_space(make_pipeline(StandardScaler(), MLPClassifier())):
+    ...     print(name)
+    mlpclassifier__learning_rate_init
+    mlpclassifier__hidden_layer_sizes
+    mlpclassifier__batch_size
+    mlpclassifier__alpha
+    """
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {SIZES}. Got {size!r} instead.")
+    prefix, network = find_network(estimator)
+    sizes = SIZES[: SIZES.index(size) + 1]
+    space = {name: values for name, (level, values) in SPACE.items() if level in sizes}
+    if network.solver not in SPACE["solver"][1]:
+        space.pop("solver", None)
+    return {prefix + name: kept for name, kept in compatible(network, space).items()}
+
+
+def find_network(estimator) -> tuple[str, BaseMLP]:
+    """Return the one network in an estimator, and the prefix of its parameters."""
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise TypeError(f"estimator must be an estimator, an object. Got {estimator!r} instead.")
+    parts = {"": estimator, **estimator.get_params(deep=True)}
+    parts = {name: part for name, part in parts.items() if hasattr(part, "fit")}
+    networks = [name for name, part in parts.items() if isinstance(part, BaseMLP)]
+    if len(networks) != 1:
+        found = [f"{name} ({type(part).__name__})" for name, part in parts.items() if name]
+        raise ValueError(
+            f"There must be one MLPClassifier or MLPRegressor of skdnn in the estimator; "
+            f"{type(estimator).__name__} has {len(networks)}, its parts are {found}."
+        )
+    (name,) = networks
+    return f"{name}__" if name else "", parts[name]
+
+
+def compatible(network: BaseMLP, space: dict) -> dict:
+    """Return what of a space goes with the parameters that a network has."""
+    before = complaints(network)
+
+    def goes(name, value) -> bool:
+        return complaints(clone(network).set_params(**{name: value})) <= before
+
+    kept = {}
+    for name, values in space.items():
+        if isinstance(values, list):
+            values = [value for value in values if goes(name, value)]
+            if len(values) > 1:
+                kept[name] = values
+        elif all(goes(name, value) for value in values.rvs(size=20, random_state=0)):
+            kept[name] = values
+    return kept
+
+
+def complaints(network: BaseMLP) -> set[str]:
+    """Return what `fit` would say about a combination of hyperparameters."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            check_combination(network)
+            warn_of_no_effect(network, has_validation_data=False)
+        except ValueError as error:
+            return {str(error)}
+    return {str(warning.message) for warning in caught}
