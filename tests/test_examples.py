@@ -106,6 +106,13 @@ runpy.run_path(path, run_name="__main__")
 """
 
 
+def test_search_on_dask():
+    printed = run("search_on_dask", "--rows", "500", "--n-iter", "2")
+    assert printed.startswith("2 Dask workers, 2 threads\n")
+    assert re.findall(r"^Search, (.*): 12 fits", printed, re.M) == ["random", "coarse to fine"]
+    assert len(re.findall(r"s: equal, bit for bit$", printed, re.M)) == 2
+
+
 def test_out_of_core_goes_on_where_it_was_killed(tmp_path):
     arguments = ["--rows", "60000", "--folder"]
     whole, parts = str(tmp_path / "whole"), str(tmp_path / "parts")
