@@ -17,6 +17,27 @@ from skdnn import load_checkpoint
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# Runs an example, and sends it a signal at the beginning of a call of a method.
+KILLED = """
+import os, runpy, sys
+from itertools import count
+from pkgutil import resolve_name
+
+_, path, number, inside, call = sys.argv[:5]
+owner, _, name = inside.rpartition(".")
+owner, calls = resolve_name(owner), count(1)
+method = getattr(owner, name)
+
+def killing(*args, **kwargs):
+    if next(calls) == int(call):
+        os.kill(os.getpid(), int(number))
+    return method(*args, **kwargs)
+
+setattr(owner, name, killing)
+sys.argv[:] = [path, *sys.argv[5:]]
+runpy.run_path(path, run_name="__main__")
+"""
+
 
 def load(name):
     """Return an example as a module."""
@@ -83,27 +104,6 @@ def run(name, *arguments, killed_by=None, inside=None, call=0):
     assert result.stderr == ""
     assert result.returncode == (-signal.SIGKILL if killed_by == signal.SIGKILL else 0)
     return result.stdout
-
-
-KILLED = """
-import os, runpy, sys
-from itertools import count
-from pkgutil import resolve_name
-
-_, path, number, inside, call = sys.argv[:5]
-owner, _, name = inside.rpartition(".")
-owner, calls = resolve_name(owner), count(1)
-method = getattr(owner, name)
-
-def killing(*args, **kwargs):
-    if next(calls) == int(call):
-        os.kill(os.getpid(), int(number))
-    return method(*args, **kwargs)
-
-setattr(owner, name, killing)
-sys.argv[:] = [path, *sys.argv[5:]]
-runpy.run_path(path, run_name="__main__")
-"""
 
 
 def test_search_on_dask():
