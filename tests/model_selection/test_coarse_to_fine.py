@@ -360,6 +360,7 @@ def test_parameters():
         ({"shrink": 0.0}, r"'shrink' parameter .* must be a float in the range \(0"),
         ({"keep": 1.5}, r"'keep' parameter .* must be a float in the range \(0"),
         ({"param_distributions": 3}, "'param_distributions' parameter .* must be an instance of"),
+        ({"param_distributions": []}, "param_distributions has no candidates"),
         ({"param_distributions": {"rate": 3}}, "'rate' is not iterable or a distribution"),
     ],
 )
