@@ -39,11 +39,10 @@ class CoarseToFineSearchCV(BaseSearchCV):
         list of dicts every candidate has one, drawn at random; those dicts go on that could have
         drawn one of the best, each contracted around its own.
     n_rounds : int, default=3
-        Rounds at most; fewer where everything has been tried, or a callback stops the search at the
-        end of one.
+        Rounds, unless nothing is left, or a callback asks at the end of one to stop.
     n_iter : int, default=20
-        Candidates a round.  None of an earlier round is evaluated again; where there are no more
-        than lists, or one round of them, there may be fewer.
+        Candidates a round.  None is drawn that an earlier round has evaluated, so where there are
+        but lists a round may have fewer, and the search ends when nothing is left.
     shrink : float in (0, 1], default=0.5
         Width of a range over its width in the round before, on its own scale: that of the quantiles
         of the distribution, which for `loguniform` is the logarithm.

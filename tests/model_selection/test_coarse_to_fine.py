@@ -307,7 +307,7 @@ def test_failures_under_several_metrics(scoring):
     search = search_for(
         Hill(action=fails), scoring=scoring, refit=refit, error_score=-99, return_train_score=True
     )
-    with pytest.warns(FitFailedWarning, match="set to -99"):
+    with pytest.warns(FitFailedWarning, match="Scores are set to -99"):
         search.fit(X, Y)
     failed = [candidate["rate"] < 1 for candidate in search.cv_results_["params"]]
     for set_ in ("test", "train"):
