@@ -84,8 +84,10 @@ def main(argv=None):
         ours, theirs = scores.mean(axis=0)
         n_won = np.count_nonzero(scores[:, 0] >= scores[:, 1])
         n_good += ours >= theirs
-        rows.append([name, f"{ours:.4f}", f"{theirs:.4f}", f"{ours - theirs:+.4f}", n_won])
-    print_table(["data", "coarse to fine", "random", "difference", "rounds as good"], rows)
+        rows.append(
+            [name, f"{ours:.4f}", f"{theirs:.4f}", f"{ours - theirs:+.4f}", f"{n_won} of {rounds}"]
+        )
+    print_table(["data", "coarse to fine", "random", "difference", "seeds as good"], rows)
     print(f"\nCoarse to fine is as good or better on {n_good} of {len(rows)} tables.")
 
 

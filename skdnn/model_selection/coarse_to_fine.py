@@ -39,11 +39,10 @@ class CoarseToFineSearchCV(BaseSearchCV):
         list of dicts every candidate has one, drawn at random; those dicts go on that could have
         drawn one of the best, each contracted around its own.
     n_rounds : int, default=3
-        Rounds at most; fewer where everything has been tried, or a callback stops the search at the
-        end of one.
+        Rounds, unless nothing is left, or a callback asks at the end of one to stop.
     n_iter : int, default=20
-        Candidates a round.  None of an earlier round is evaluated again; where there are no more
-        than lists, or one round of them, there may be fewer.
+        Candidates a round.  None is drawn that an earlier round has evaluated, so where there are
+        but lists a round may have fewer, and the search ends when nothing is left.
     shrink : float in (0, 1], default=0.5
         Width of a range over its width in the round before, on its own scale: that of the quantiles
         of the distribution, which for `loguniform` is the logarithm.
@@ -103,13 +102,17 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     >>> from skdnn import MLPClassifier
     >>> from skdnn.model_selection import CoarseToFineSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPClassifier((), learning_rate="cosine", max_iter=10, random_state=0)
+    >>> net = MLPClassifier(learning_rate="cosine", max_iter=10, random_state=0)
     >>> search = CoarseToFineSearchCV(
-    ...     net, {"learning_rate_init": loguniform(1e-4, 10)}, n_iter=5, cv=2, random_state=0
+    ...     net, {"learning_rate_init": loguniform(1e-5, 1)}, n_iter=4, cv=2,
+    ...     scoring="neg_log_loss", random_state=0,
     ... ).fit(X, y)
     >>> for space in search.rounds_[1:]:
     ...     print(space["learning_rate_init"])
-    >>> search.best_params_
+    <loguniform(1e-05, 1) from 0.000581 to 0.184>
+    <loguniform(1e-05, 1) from 0.00373 to 0.0662>
+    >>> print(f"{search.best_params_['learning_rate_init']:.2g}")
+    0.017
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -176,11 +179,12 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         return self._evaluations.collect(*args)
 
     def _search(self, evaluations: Evaluations, context) -> None:
-        search = context.subcontext(task_name="search", max_subtasks=self.n_rounds)
-        search.call_on_fit_task_begin(estimator=self)
+        """Run the rounds until they are over or interrupted."""
+        context = context.subcontext(task_name="search", max_subtasks=self.n_rounds)
+        context.call_on_fit_task_begin(estimator=self)
         try:
             with interruptible():
-                self._run_rounds(evaluations, search)
+                self._run_rounds(evaluations, context)
         except (KeyboardInterrupt, Interrupted):
             if not evaluations.table:
                 raise KeyboardInterrupt from None
@@ -189,10 +193,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
                 "evaluated so far are kept."
             )
         if not evaluations.table:
-            raise evaluations.error
-        search.call_on_fit_task_end(estimator=self)
+            raise evaluations.error or ValueError("param_distributions has no candidates.")
+        context.call_on_fit_task_end(estimator=self)
 
-    def _run_rounds(self, evaluations: Evaluations, search) -> None:
+    def _run_rounds(self, evaluations: Evaluations, context) -> None:
         """Draw and evaluate candidates, and contract what they are drawn from."""
         given, rng = self.param_distributions, check_random_state(self.random_state)
         spaces = [given] if isinstance(given, dict) else given
@@ -202,20 +206,20 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             if not candidates:
                 break
             self.rounds_.append(spaces[0] if isinstance(given, dict) else spaces)
-            if self._run_round(number, candidates, evaluations, search):
+            if self._run_round(number, candidates, evaluations, context):
                 break
             if best := self._best(evaluations):
                 spaces = contract_spaces(spaces, best, self.shrink)
 
-    def _run_round(self, number, candidates, evaluations: Evaluations, search) -> bool:
+    def _run_round(self, number, candidates, evaluations: Evaluations, context) -> bool:
         """Evaluate candidates in groups; return whether a callback wants to stop."""
-        context = search.subcontext(
+        context = context.subcontext(
             task_name="round",
             max_subtasks=len(candidates) * self.n_splits_,
             sequential_subtasks=False,
         ).call_on_fit_task_begin(estimator=self)
         n_jobs = effective_n_jobs(self.n_jobs)
-        size = 2 * n_jobs if n_jobs > 1 else 1  # groups of one a job would often leave one waiting
+        size = 2 * n_jobs if n_jobs > 1 else 1  # larger ones leave fewer jobs waiting at their ends
         try:
             for start in range(0, len(candidates), size):
                 group = candidates[start : start + size]

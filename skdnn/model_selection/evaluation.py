@@ -28,8 +28,8 @@ def interruptible():
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # other threads are not interrupted, and another handler knows better
         return
-    signal.signal(signal.SIGINT, interrupt)
     try:
+        signal.signal(signal.SIGINT, interrupt)
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -101,16 +101,24 @@ class Evaluations:
 
     def evaluate(self, group: list[dict], round_: int, context) -> None:
         """Fit and score some candidates."""
+        failed = self._try(group, context)
+        if failed:
+            self._failed += range(len(self.candidates), len(self.candidates) + len(group))
+        self.candidates += group
+        self.rounds += [round_] * len(group)
+        if failed:
+            warnings.warn(f"Scores are set to {self._error_score}: {self.error}", FitFailedWarning)
+
+    def _try(self, group: list[dict], context) -> bool:
+        """Return whether every fit of a group has failed."""
         try:
             self._evaluate(group, self._cv, callback_ctx=context)
         except ValueError as error:
             if not re.match(r"\s*All the \d+ fits failed", str(error)):
                 raise
             self.error = error
-            self._failed += range(len(self.candidates), len(self.candidates) + len(group))
-            warnings.warn(f"The scores are set to {self._error_score}: {error}", FitFailedWarning)
-        self.candidates += group
-        self.rounds += [round_] * len(group)
+            return True
+        return False
 
     def collect(self, candidates, n_splits, results, more_results=None) -> dict:
         """Be ``_format_results``, but put it off: note the results, return the table to be."""
@@ -119,13 +127,14 @@ class Evaluations:
 
     def update(self) -> None:
         """Make the table of all candidates so far."""
-        if not self._results:
+        n = self._n_splits
+        results = self._results[: n * (len(self.candidates) - len(self._failed))]
+        if not results:
             return
-        n, results = self._n_splits, self._results.copy()
         for place in self._failed:
             results[n * place : n * place] = [failure(results[0], self._error_score)] * n
-        columns = {"round": self.rounds}
-        self.table.update(self._tabulate(self.candidates, n, results, columns))
+        candidates, columns = self.candidates.copy(), {"round": self.rounds}
+        self.table.update(self._tabulate(candidates, n, results, columns))
 
 
 def failure(result: dict, error_score: float) -> dict:

@@ -307,7 +307,7 @@ def test_failures_under_several_metrics(scoring):
     search = search_for(
         Hill(action=fails), scoring=scoring, refit=refit, error_score=-99, return_train_score=True
     )
-    with pytest.warns(FitFailedWarning, match="set to -99"):
+    with pytest.warns(FitFailedWarning, match="Scores are set to -99"):
         search.fit(X, Y)
     failed = [candidate["rate"] < 1 for candidate in search.cv_results_["params"]]
     for set_ in ("test", "train"):
@@ -360,6 +360,7 @@ def test_parameters():
         ({"shrink": 0.0}, r"'shrink' parameter .* must be a float in the range \(0"),
         ({"keep": 1.5}, r"'keep' parameter .* must be a float in the range \(0"),
         ({"param_distributions": 3}, "'param_distributions' parameter .* must be an instance of"),
+        ({"param_distributions": []}, "param_distributions has no candidates"),
         ({"param_distributions": {"rate": 3}}, "'rate' is not iterable or a distribution"),
     ],
 )
