@@ -1,4 +1,7 @@
-"""A training under an estimator: how it begins, how it goes on, how it ends."""
+"""A training under an estimator: how it begins, how it goes on, how it ends.
+
+A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `run`, which ends with `conclude`.
+"""
 
 import math
 import warnings
@@ -42,11 +45,10 @@ class Course:
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
-    first : int
+    epochs_before : int
         Epochs that were done when the last call began.
-    start : ndarray of shape (n,) or None
-        Parameters with which it began; None when it is over.  A checkpoint has them: the next `fit`
-        then runs what that call had left.
+    initial_values : ndarray of shape (n,) or None
+        Parameters with which it began; None when it is over.
     outcome : Outcome or None
         Why it ends; None while it goes on.
     """
@@ -57,19 +59,24 @@ class Course:
     watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
-    first: int = 0
-    start: np.ndarray | None = None
+    epochs_before: int = 0
+    initial_values: np.ndarray | None = None
     outcome: Outcome | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the last call is not over; in a checkpoint, the next `fit` runs what is left."""
+        return self.initial_values is not None
 
     @property
     def losses(self) -> list[float]:
         """The losses of the last call, one an epoch."""
-        return self.history.get("loss", [])[self.first :]
+        return self.history.get("loss", [])[self.epochs_before :]
 
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
-        self.first = len(self.history.get("loss", []))
-        self.start = self.training.network.parameters.values.copy()
+        self.epochs_before = len(self.history.get("loss", []))
+        self.initial_values = self.training.network.parameters.values.copy()
         self.outcome = None
 
     def record(self, **values: float) -> None:
@@ -131,7 +138,7 @@ def resume(estimator) -> Course:
         course.watched = watched(estimator, training)
         course.best, course.patience = BestState(), new
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
-    if course.start is not None:  # of a checkpoint: the same call goes on
+    if course.running:  # of a checkpoint: the same call goes on
         return course
     if course.patience.count > new.n_iter_no_change:
         course.patience.count = 0  # it had ended, and is asked to go on
@@ -185,13 +192,13 @@ def adapted(estimator, network: Network) -> Network:
 def epochs_left(estimator) -> int:
     """Return how many epochs `fit` may run: those that a call cut short had left, or all."""
     course = vars(estimator).get("_course") if estimator.warm_start else None
-    done = 0 if course is None or course.start is None else len(course.losses)
+    done = len(course.losses) if course is not None and course.running else 0
     return max(estimator.max_iter - done, 0)
 
 
 def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
     """Run the epochs of a call, or of what is left of it, and warn of what the user should know."""
-    if incremental or course.start is None:
+    if incremental or not course.running:
         course.begin_call()
     n_epochs = 1 if incremental else epochs_left(estimator)
     try:
@@ -199,7 +206,7 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
         if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
             conclude(estimator, course, message, batches)
     finally:
-        course.start = None
+        course.initial_values = None
 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
@@ -244,7 +251,7 @@ def _keep_finite(course: Course) -> None:
     """Return from numbers that an interrupted epoch has spoilt."""
     values = course.training.network.parameters.values
     if not np.isfinite(values).all():
-        values[:] = course.start if course.best.values is None else course.best.values
+        values[:] = course.initial_values if course.best.values is None else course.best.values
         course.training.reset_optimizer()
 
 
@@ -268,7 +275,7 @@ def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
     candidates = {f"of epoch {course.best.epoch}": course.best.values}
     if not estimator.early_stopping:  # which knows the best by their validation score
         candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = course.start
+        candidates["with which training began"] = course.initial_values
     losses = {}
     for name, candidate in candidates.items():
         values[:] = candidate

@@ -545,7 +545,7 @@ while kills < 50:
         for left in path.parent.glob("*.tmp"):
             left.unlink()
         done = path.exists() and load_checkpoint(path)
-        if done and done.n_iter_ == new.max_iter and done._course.start is None:
+        if done and done.n_iter_ == new.max_iter and not done._course.running:
             break  # killed after its end
     for W, expected in zip(done.coefs_, whole.coefs_, strict=True):
         assert np.array_equal(W, expected)
