@@ -211,6 +211,9 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
     """Return why the epochs ended, and what L-BFGS says of it."""
+    if n_epochs == 0:
+        none_left = f"max_iter={estimator.max_iter} leaves none to run"
+        return Outcome.MAX_EPOCHS, none_left if estimator.solver == "lbfgs" else None
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
@@ -232,8 +235,10 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
     elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
+        done = len(course.losses)
         text = (
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+            f"{'reached' if done == estimator.max_iter else f'exceeded before, by {done},'} and the "
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)

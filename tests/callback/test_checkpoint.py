@@ -322,6 +322,27 @@ def test_fewer_epochs_than_are_done_are_none(cls, path):
     assert_same(begun.fit(X, y_for(cls)), load_checkpoint(path).set_params(max_iter=2))
 
 
+def test_the_warning_tells_how_many_epochs_are_done(cls, path):
+    begun = cut_short(small(cls), path, 5, X, y_for(cls)).set_params(warm_start=True, max_iter=3)
+    with pytest.warns(ConvergenceWarning, match=r"iterations \(3\) exceeded before, by 5, and"):
+        begun.fit(X, y_for(cls))
+    begun = load_checkpoint(path).set_params(warm_start=True)
+    with pytest.warns(ConvergenceWarning, match=r"iterations \(6\) reached and"):
+        begun.fit(X, y_for(cls))
+
+
+@pytest.mark.parametrize("max_iter", [3, 5])
+def test_lbfgs_with_no_epoch_left(cls, max_iter, path):
+    y, parameters = y_for(cls), {"solver": "lbfgs", "batch_size": "auto", "max_iter": 20}
+    begun = cut_short(small(cls, **parameters), path, 5, X, y)
+    begun.set_params(warm_start=True, max_iter=max_iter).set_callbacks(Checkpoint(path))
+    with pytest.warns(ConvergenceWarning, match=f"5 iteration.*max_iter={max_iter} leaves none"):
+        begun.fit(X, y)
+    expected = small(cls, **parameters | {"max_iter": 5}).fit(X, y)
+    assert_same(begun, expected)
+    assert_same(load_checkpoint(path), expected)
+
+
 def test_lbfgs_goes_on_from_its_parameters(cls, path):
     y, parameters = y_for(cls), {"solver": "lbfgs", "batch_size": "auto", "max_iter": 12}
     whole = small(cls, **parameters).fit(X, y)
