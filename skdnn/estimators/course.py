@@ -73,6 +73,10 @@ class Course:
         """The losses of the last call, one an epoch."""
         return self.history.get("loss", [])[self.epochs_before :]
 
+    def epochs_left(self, max_iter: int) -> int:
+        """Return how many epochs a call of `fit` may run: those that one cut short left, or all."""
+        return max(max_iter - len(self.losses), 0) if self.running else max_iter
+
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
         self.epochs_before = len(self.history.get("loss", []))
@@ -98,6 +102,7 @@ def random_streams(random_state) -> tuple[np.random.Generator, ...]:
 
 def begin(estimator, network: Network | None = None) -> Course:
     """Start a training, from new weights or from those of `network`."""
+    warn_of_dropped(vars(estimator).get("_course"))
     initial, splitting, shuffling, dropping = random_streams(estimator.random_state)
     target = estimator._target
     if network is None:
@@ -112,6 +117,15 @@ def begin(estimator, network: Network | None = None) -> Course:
     )
     seed = int(splitting.integers(2**31))
     return Course(training, patience(estimator), seed, watched(estimator, training))
+
+
+def warn_of_dropped(course: Course | None) -> None:
+    """Warn where a training that was cut short is not gone on with."""
+    if course is not None and course.running:
+        warnings.warn(
+            f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
+            "another begins: set warm_start=True to go on."
+        )
 
 
 def patience(estimator) -> Patience:
@@ -190,23 +204,32 @@ def adapted(estimator, network: Network) -> Network:
 
 
 def epochs_left(estimator) -> int:
-    """Return how many epochs `fit` may run: those that a call cut short had left, or all."""
+    """Return how many epochs the next `fit` may run."""
     course = vars(estimator).get("_course") if estimator.warm_start else None
-    done = len(course.losses) if course is not None and course.running else 0
-    return max(estimator.max_iter - done, 0)
+    return estimator.max_iter if course is None else course.epochs_left(estimator.max_iter)
 
 
 def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
-    """Run the epochs of a call, or of what is left of it, and warn of what the user should know."""
-    if incremental or not course.running:
+    """Run the epochs of a call, or of what is left of it, and warn of what the user should know.
+
+    An incremental call is one epoch: of a `fit` that was cut short if it had one left.
+    """
+    n_epochs = course.epochs_left(estimator.max_iter)
+    left = n_epochs - 1 if incremental and course.running else 0
+    if not course.running or (incremental and n_epochs == 0):
         course.begin_call()
-    n_epochs = 1 if incremental else epochs_left(estimator)
+    goes_on = False
     try:
-        course.outcome, message = _descend(estimator, course.training, batches, n_epochs, watch)
+        course.outcome, message = _descend(
+            estimator, course.training, batches, 1 if incremental else n_epochs, watch
+        )
         if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
             conclude(estimator, course, message, batches)
+        else:
+            goes_on = left > 0
     finally:
-        course.initial_values = None
+        if not goes_on:
+            course.initial_values = None
 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):

@@ -233,11 +233,29 @@ def test_partial_fit_goes_on_an_epoch_a_call(cls, parameters, path):
     y = y_for(cls)
     whole = small(cls, **parameters).fit(X, y)
     resumed = cut_short(small(cls, **parameters), path, 2, X, y)
-    for _ in range(4):
-        resumed.partial_fit(X, y)
-        assert resumed.n_iter_ == 1
-    resumed.n_iter_ = whole.n_iter_
+    for done in range(3, 7):
+        assert resumed.partial_fit(X, y).n_iter_ == done
     assert_same(resumed, whole)
+    resumed.set_params(learning_rate="constant")  # cosine is at its end
+    assert resumed.partial_fit(X, y).n_iter_ == 1  # a call of its own
+
+
+def test_fit_runs_what_partial_fit_has_left(cls, path):
+    y = y_for(cls)
+    whole = small(cls, dropout=0.2).fit(X, y)
+    resumed = cut_short(small(cls, dropout=0.2), path, 2, X, y).partial_fit(X, y)
+    save_checkpoint(resumed, path)
+    for model in (resumed, load_checkpoint(path)):
+        left = Recorder(lambda epoch: None)
+        model.set_params(warm_start=True).set_callbacks(left).fit(X, y)
+        assert left.epochs == left.epochs_promised == 3
+        assert_same(model.set_callbacks(), whole)
+
+
+def test_partial_fit_after_the_last_epoch_is_a_call_of_its_own(cls, path):
+    begun = cut_short(small(cls), path, 4, X, y_for(cls)).set_params(max_iter=2)
+    assert begun.partial_fit(X, y_for(cls)).n_iter_ == 1
+    assert epochs_left(begun.set_params(warm_start=True)) == 2
 
 
 def test_partial_fit_between_saved_calls(cls, path):
@@ -314,7 +332,11 @@ def test_a_run_ended_on_purpose_has_nothing_left(cls, interrupts, path):
 
 def test_without_warm_start_a_fit_begins_anew(cls, path):
     whole = small(cls).fit(X, y_for(cls))
-    assert_same(cut_short(small(cls), path, 3, X, y_for(cls)).fit(X, y_for(cls)), whole)
+    begun = cut_short(small(cls), path, 3, X, y_for(cls))
+    with pytest.warns(UserWarning, match="cut short after 3 epochs is dropped.*warm_start=True"):
+        begun.fit(X, y_for(cls))
+    assert_same(begun, whole)
+    assert_same(begun.fit(X, y_for(cls)), whole)  # without a word: that had come to its end
 
 
 def test_fewer_epochs_than_are_done_are_none(cls, path):
