@@ -259,9 +259,9 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
     elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
         done = len(course.losses)
+        how = "reached" if done == estimator.max_iter else f"exceeded before, by {done},"
         text = (
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
-            f"{'reached' if done == estimator.max_iter else f'exceeded before, by {done},'} and the "
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) {how} and the "
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)

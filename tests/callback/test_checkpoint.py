@@ -450,6 +450,15 @@ def test_a_pipeline_and_a_search_write_their_mlp(cls, path):
     assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
 
 
+def test_an_estimator_is_saved_without_its_callbacks(cls, path):
+    net = small(cls).set_callbacks(Checkpoint(path, 60), Recorder(lambda epoch: None))
+    save_checkpoint(net, path)
+    assert vars(load_checkpoint(path)).keys() == vars(small(cls)).keys()
+    assert len(net._skl_callbacks) == 2
+    save_checkpoint({"net": small(cls), "n_done": 3}, path)
+    assert load_checkpoint(path)["n_done"] == 3
+
+
 def test_any_estimator_can_be_saved(path):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, CLASSES)
     save_checkpoint(model, path)
@@ -493,7 +502,7 @@ class Unpicklable:
         raise KeyboardInterrupt
 
 
-def no_space(*names):
+def no_space(*names, **options):
     raise OSError("No space left on device")
 
 
@@ -506,6 +515,50 @@ def test_what_cannot_be_written_leaves_the_folder_as_it_was(path, step, monkeypa
         save_checkpoint(2 if step else [np.zeros(10**6), Unpicklable()], path)
     assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
     assert load_checkpoint(path) == 1
+
+
+def test_a_full_disk_does_not_end_the_fit(cls, path, monkeypatch):
+    whole = small(cls).fit(X, y_for(cls))
+    seen, undisturbed = [], os.replace
+
+    def look(epoch):
+        seen.append(load_checkpoint(path).n_iter_)
+        monkeypatch.setattr(os, "replace", no_space if epoch in (2, 6) else undisturbed)
+
+    model = small(cls).set_callbacks(Checkpoint(path, 1e-9), Recorder(look))
+    with pytest.warns(UserWarning, match=r"net\.ckpt' is not written.*No space left") as caught:
+        assert_same(model.fit(X, y_for(cls)), whole)
+    assert seen == [1, 2, 2, 4, 5, 5]
+    assert load_checkpoint(path).n_iter_ == 5  # the last good one
+    assert sum("is not written" in str(warning.message) for warning in caught) == 2
+    assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
+
+
+def test_the_last_epoch_is_written_once(cls, path, monkeypatch):
+    names, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *pair: (names.append(pair[1]), replace(*pair)))
+    small(cls).set_callbacks(Checkpoint(path)).fit(X, y_for(cls))
+    assert names == [path.resolve()] * 6
+
+
+def test_a_file_keeps_its_mode_and_its_link(path):
+    link = path.with_name("link.ckpt")
+    link.symlink_to(path.name)
+    save_checkpoint(1, link)
+    path.chmod(0o640)
+    save_checkpoint(2, link)
+    assert link.is_symlink()
+    assert load_checkpoint(path) == load_checkpoint(link) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_long_name_and_the_home_folder(path, monkeypatch):
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    name = "n" * 250
+    model = small(MLPRegressor).set_callbacks(Checkpoint(f"~/{name}")).fit(X, NUMBERS)
+    assert_same(load_checkpoint(f"~/{name}"), model)
+    assert [file.name for file in path.parent.iterdir()] == [name]
 
 
 def test_the_disk_is_waited_for(path, monkeypatch):
@@ -532,6 +585,34 @@ def test_a_folder_that_does_not_exist_is_refused_before_any_work(cls, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"The folder of path='.*net\.ckpt'"):
         model.fit(X, y_for(cls))
     assert not hasattr(model, "n_features_in_")
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_any_work(cls, path, monkeypatch):
+    model = small(cls).set_callbacks(Checkpoint(f"{path.parent}/"))
+    with pytest.raises(IsADirectoryError, match=r"^path=.* is a folder"):
+        model.fit(X, y_for(cls))
+    monkeypatch.setattr(Path, "touch", no_space)
+    model.set_callbacks(Checkpoint(path))
+    with pytest.raises(OSError, match=r"^path='.*net\.ckpt' cannot be written: No space"):
+        model.fit(X, y_for(cls))
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_what_no_pickle_holds_is_refused_before_any_work(cls, path):
+    class Local(cls):
+        pass
+
+    model = small(cls, learning_rate=lambda progress: 1.0)
+    for culprit, refused in {"learning_rate": model, "class": small(Local)}.items():
+        with pytest.raises(TypeError, match=f"for {culprit}=.* cannot be pickled"):
+            refused.set_callbacks(Checkpoint(path)).fit(X, y_for(cls))
+        assert not hasattr(refused, "n_features_in_")
+    assert not list(path.parent.iterdir())
+
+
+def test_it_shows_what_it_was_given():
+    assert repr(Checkpoint("~/net.ckpt", 60)) == "Checkpoint(path='~/net.ckpt', interval=60)"
+    assert repr(Checkpoint(Path("a"))) == "Checkpoint(path='a', interval=0.0)"
 
 
 def test_it_is_set_on_an_mlp(path):
