@@ -330,6 +330,29 @@ def test_a_run_ended_on_purpose_has_nothing_left(cls, interrupts, path):
     assert len(ended.loss_curve_) == 8
 
 
+def test_the_script_of_the_docs_keeps_what_ctrl_c_has_left(path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "going_on.md"
+    script = page.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(path.parent)
+    fit = MLPClassifier.fit
+
+    def interrupt(epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    def interrupted(net, X, y):
+        return fit(net.set_callbacks(*net._skl_callbacks, Recorder(interrupt)), X, y)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MLPClassifier, "fit", interrupted)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            exec(script, {"X": X, "y": CLASSES})
+    ended = load_checkpoint(path)
+    assert_same(ended, MLPClassifier(max_iter=3, random_state=0).fit(X, CLASSES))
+    exec(script, {"X": X, "y": CLASSES})
+    assert_same(load_checkpoint(path), ended.fit(X, CLASSES))
+
+
 def test_without_warm_start_a_fit_begins_anew(cls, path):
     whole = small(cls).fit(X, y_for(cls))
     begun = cut_short(small(cls), path, 3, X, y_for(cls))
