@@ -6,6 +6,7 @@ A file is a line that names skdnn and its version, and a pickle.
 import math
 import os
 import pickle
+import shutil
 import time
 import uuid
 import warnings
@@ -13,8 +14,10 @@ from contextlib import suppress
 from numbers import Real
 from pathlib import Path
 
+from sklearn.base import BaseEstimator
+
 from skdnn._version import __version__
-from skdnn.estimators.base import BaseMLP
+from skdnn.estimators.base import BaseMLP, without_callbacks
 
 MAGIC = b"skdnn checkpoint "
 
@@ -29,7 +32,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        The file.  Its folder has to exist.
+        The file; ``~`` is the home folder, and a symbolic link is followed.  Its folder has to
+        exist.
     interval : float, default=0.0
         Seconds that have to pass before it is written again; 0 is after every epoch.  It is always
         written at the end of the fit.
@@ -47,14 +51,16 @@ class Checkpoint:
     Notes
     -----
     The file holds the estimator without its callbacks; set them again to go on.  With
-    ``warm_start=False`` its next `fit` starts anew, as that of any estimator does.  A fit that came
+    ``warm_start=False`` its next `fit` starts anew, and warns that it does.  A fit that came
     to its end, or was interrupted by the user (Ctrl-C), leaves a file that has nothing left to run:
     a warm start from there trains for another `max_iter` epochs.  "lbfgs" goes on from the
     parameters of its last iteration, but without its memory of the curvature, so its numbers are
     not the same.
 
-    The file is replaced as a whole, so a fit killed at any moment leaves one that can be read, and
-    perhaps a file of the same name with ``.tmp`` at its end, which is of no use.
+    The file is replaced as a whole, with the mode it had, so a fit killed at any moment leaves one
+    that can be read, and perhaps a hidden ``.skdnn-*.tmp`` beside it: delete these when no fit
+    writes to the folder.  Where it cannot be written (a full disk) a warning says so, the file
+    stays as it was, and the next epoch tries again.
 
     The callback is set on the MLP itself, in a pipeline or a search too, and the file holds only
     that MLP.  All clones under a search write to the one path, and the last one wins.
@@ -80,11 +86,13 @@ class Checkpoint:
     True
     """
 
-    def __init__(self, path, *, interval=0.0):
+    def __init__(self, path, interval=0.0):
         if not (isinstance(interval, Real) and 0 <= interval < math.inf):
             raise ValueError(f"interval must be a number of seconds, at least 0. Got {interval!r}.")
         self.path, self.interval = path, interval
-        self._due = -math.inf
+
+    def __repr__(self):
+        return f"{type(self).__name__}(path={str(self.path)!r}, interval={self.interval!r})"
 
     def setup(self, estimator, context):
         """Refuse what could not be written, before any work is done."""
@@ -93,9 +101,8 @@ class Checkpoint:
                 "Checkpoint is for MLPClassifier and MLPRegressor: set it on them, not on "
                 f"{type(estimator).__name__}."
             )
-        folder = Path(self.path).parent
-        if not folder.is_dir():
-            raise FileNotFoundError(f"The folder of path={str(self.path)!r} does not exist.")
+        _refuse_bad_path(self.path)
+        _refuse_what_no_pickle_holds(estimator)
         self._due = -math.inf
 
     def teardown(self, estimator, context):
@@ -107,11 +114,53 @@ class Checkpoint:
     def on_fit_task_end(self, estimator, context):
         """Write the estimator, if it is time."""
         if context.task_name == "epoch":
-            ends = estimator._course.outcome is not None  # then it is written when that is done
-            if ends or time.monotonic() < self._due:
+            course = estimator._course
+            ends = course.outcome is not None or course.epochs_left(estimator.max_iter) == 0
+            if ends or time.monotonic() < self._due:  # the end is written when that is done
                 return
-        save_checkpoint(estimator._fitted_so_far(), self.path)
-        self._due = time.monotonic() + self.interval
+        try:
+            save_checkpoint(estimator._fitted_so_far(), self.path)
+        except OSError as error:
+            warnings.warn(f"path={str(self.path)!r} is not written, and stays as it was: {error}.")
+        else:
+            self._due = time.monotonic() + self.interval
+
+
+def _refuse_bad_path(path) -> None:
+    """Raise an `OSError` that names the path if no file can be written there."""
+    target, given = _located(path), f"path={str(path)!r}"
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder of {given} does not exist.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{given} is a folder, not a file.")
+    trial = _temporary(target)
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        raise type(error)(f"{given} cannot be written: {error}.") from error
+
+
+def _refuse_what_no_pickle_holds(estimator) -> None:
+    """Raise a `TypeError` that names the parameter which cannot be pickled."""
+    parts = {"class": type(estimator)} | estimator.get_params(deep=False)
+    for name, part in parts.items():
+        try:
+            pickle.dumps(part)
+        except Exception as error:
+            raise TypeError(
+                f"No checkpoint can be written, for {name}={part!r} cannot be pickled: {error}."
+            ) from error
+
+
+def _located(path) -> Path:
+    """Return the file that is meant: home folder put in, links followed."""
+    return Path(path).expanduser().resolve()
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new name beside a file, short, for that file may have the longest there is."""
+    return path.with_name(f".skdnn-{uuid.uuid4().hex}.tmp")  # many may write at a time
 
 
 def save_checkpoint(estimator, path) -> None:
@@ -120,15 +169,17 @@ def save_checkpoint(estimator, path) -> None:
     Parameters
     ----------
     estimator : object
-        Any estimator that can be pickled.  An MLP can go on exactly from there between calls of
-        `partial_fit`, or of `fit` with ``warm_start=True``.
+        Any picklable object.  An MLP can go on exactly from there between calls of `partial_fit`,
+        or of `fit` with ``warm_start=True``.  An estimator is written without its own callbacks,
+        all else as it is.
     path : str or path-like
-        The file; its folder has to exist.
+        The file; ``~`` is the home folder, and a symbolic link is followed.  Its folder has to
+        exist; if there is a file already, its mode stays.
 
     Raises
     ------
     Exception
-        If the estimator cannot be pickled, or the file not written; it is then as it was.
+        If the object cannot be pickled, or the file not written; it is then as it was.
 
     Examples
     --------
@@ -145,10 +196,14 @@ def save_checkpoint(estimator, path) -> None:
     >>> net.partial_fit(X, y).loss_ == same_net.partial_fit(X, y).loss_
     True
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # many may write at a time
+    if isinstance(estimator, BaseEstimator):
+        estimator = without_callbacks(estimator)
+    path = _located(path)
+    temporary = _temporary(path)
     try:
         with open(temporary, "xb") as file:
+            with suppress(OSError):  # a new file, or a system without modes
+                shutil.copymode(path, temporary)
             file.write(MAGIC + __version__.encode() + b"\n")
             pickle.dump(estimator, file, pickle.HIGHEST_PROTOCOL)
             file.flush()
@@ -203,7 +258,7 @@ def load_checkpoint(path):
     ...     load_checkpoint(Path(folder) / "net.ckpt").set_params(warm_start=True)
     MLPClassifier(alpha=0.1, warm_start=True)
     """
-    with open(path, "rb") as file:
+    with open(_located(path), "rb") as file:
         line = file.readline(100)
         if not (line.startswith(MAGIC) and line.endswith(b"\n")):
             raise ValueError(f"{str(path)!r} is not a checkpoint of skdnn.")

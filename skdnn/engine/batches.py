@@ -1,5 +1,6 @@
 """Batches of rows, gathered into reused buffers."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,8 @@ class Batches:
         self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
         self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
-        n_batches = 1 if sparse.issparse(X) else BLOCK // (self.batch_size * max(X.shape[1], 1))
+        width = max(1, *(math.prod(A.shape[1:]) for A in (X, Y)))
+        n_batches = 1 if sparse.issparse(X) else BLOCK // (self.batch_size * width)
         self._block = self.batch_size * min(max(n_batches, 1), len(self))
         self._buffers = [self._buffer(X, dtype), self._buffer(Y), self._buffer(weight)]
 

@@ -55,6 +55,14 @@ def unchanged_on_error(estimator):
         raise
 
 
+def without_callbacks(estimator):
+    """Return a shallow copy that has no callbacks."""
+    bare = copy.copy(estimator)
+    for name in CALLBACK_ATTRIBUTES:
+        vars(bare).pop(name, None)
+    return bare
+
+
 def has_minibatches(estimator) -> bool:
     """Whether the estimator can learn bit by bit."""
     if estimator.solver == "lbfgs":
@@ -351,9 +359,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
         It can go on from here: it shares the course, and all numbers that need not differ.
         """
-        fitted = copy.copy(self)
-        for name in CALLBACK_ATTRIBUTES:
-            vars(fitted).pop(name, None)
+        fitted = without_callbacks(self)
         fitted._publish(self._course)
         return fitted
 

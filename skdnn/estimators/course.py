@@ -1,4 +1,7 @@
-"""A training under an estimator: how it begins, how it goes on, how it ends."""
+"""A training under an estimator: how it begins, how it goes on, how it ends.
+
+A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `run`, which ends with `conclude`.
+"""
 
 import math
 import warnings
@@ -42,11 +45,10 @@ class Course:
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
-    first : int
+    epochs_before : int
         Epochs that were done when the last call began.
-    start : ndarray of shape (n,) or None
-        Parameters with which it began; None when it is over.  A checkpoint has them: the next `fit`
-        then runs what that call had left.
+    initial_values : ndarray of shape (n,) or None
+        Parameters with which it began; None when it is over.
     outcome : Outcome or None
         Why it ends; None while it goes on.
     """
@@ -57,19 +59,28 @@ class Course:
     watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
-    first: int = 0
-    start: np.ndarray | None = None
+    epochs_before: int = 0
+    initial_values: np.ndarray | None = None
     outcome: Outcome | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the last call is not over; in a checkpoint, the next `fit` runs what is left."""
+        return self.initial_values is not None
 
     @property
     def losses(self) -> list[float]:
         """The losses of the last call, one an epoch."""
-        return self.history.get("loss", [])[self.first :]
+        return self.history.get("loss", [])[self.epochs_before :]
+
+    def epochs_left(self, max_iter: int) -> int:
+        """Return how many epochs a call of `fit` may run: those that one cut short left, or all."""
+        return max(max_iter - len(self.losses), 0) if self.running else max_iter
 
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
-        self.first = len(self.history.get("loss", []))
-        self.start = self.training.network.parameters.values.copy()
+        self.epochs_before = len(self.history.get("loss", []))
+        self.initial_values = self.training.network.parameters.values.copy()
         self.outcome = None
 
     def record(self, **values: float) -> None:
@@ -91,6 +102,7 @@ def random_streams(random_state) -> tuple[np.random.Generator, ...]:
 
 def begin(estimator, network: Network | None = None) -> Course:
     """Start a training, from new weights or from those of `network`."""
+    warn_of_dropped(vars(estimator).get("_course"))
     initial, splitting, shuffling, dropping = random_streams(estimator.random_state)
     target = estimator._target
     if network is None:
@@ -105,6 +117,15 @@ def begin(estimator, network: Network | None = None) -> Course:
     )
     seed = int(splitting.integers(2**31))
     return Course(training, patience(estimator), seed, watched(estimator, training))
+
+
+def warn_of_dropped(course: Course | None) -> None:
+    """Warn where a training that was cut short is not gone on with."""
+    if course is not None and course.running:
+        warnings.warn(
+            f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
+            "another begins: set warm_start=True to go on."
+        )
 
 
 def patience(estimator) -> Patience:
@@ -131,7 +152,7 @@ def resume(estimator) -> Course:
         course.watched = watched(estimator, training)
         course.best, course.patience = BestState(), new
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
-    if course.start is not None:  # of a checkpoint: the same call goes on
+    if course.running:  # of a checkpoint: the same call goes on
         return course
     if course.patience.count > new.n_iter_no_change:
         course.patience.count = 0  # it had ended, and is asked to go on
@@ -183,27 +204,39 @@ def adapted(estimator, network: Network) -> Network:
 
 
 def epochs_left(estimator) -> int:
-    """Return how many epochs `fit` may run: those that a call cut short had left, or all."""
+    """Return how many epochs the next `fit` may run."""
     course = vars(estimator).get("_course") if estimator.warm_start else None
-    done = 0 if course is None or course.start is None else len(course.losses)
-    return max(estimator.max_iter - done, 0)
+    return estimator.max_iter if course is None else course.epochs_left(estimator.max_iter)
 
 
 def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
-    """Run the epochs of a call, or of what is left of it, and warn of what the user should know."""
-    if incremental or course.start is None:
+    """Run the epochs of a call, or of what is left of it, and warn of what the user should know.
+
+    An incremental call is one epoch: of a `fit` that was cut short if it had one left.
+    """
+    n_epochs = course.epochs_left(estimator.max_iter)
+    left = n_epochs - 1 if incremental and course.running else 0
+    if not course.running or (incremental and n_epochs == 0):
         course.begin_call()
-    n_epochs = 1 if incremental else epochs_left(estimator)
+    goes_on = False
     try:
-        course.outcome, message = _descend(estimator, course.training, batches, n_epochs, watch)
+        course.outcome, message = _descend(
+            estimator, course.training, batches, 1 if incremental else n_epochs, watch
+        )
         if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
             conclude(estimator, course, message, batches)
+        else:
+            goes_on = left > 0
     finally:
-        course.start = None
+        if not goes_on:
+            course.initial_values = None
 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
     """Return why the epochs ended, and what L-BFGS says of it."""
+    if n_epochs == 0:
+        none_left = f"max_iter={estimator.max_iter} leaves none to run"
+        return Outcome.MAX_EPOCHS, none_left if estimator.solver == "lbfgs" else None
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
@@ -225,8 +258,10 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
     elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
+        done = len(course.losses)
+        how = "reached" if done == estimator.max_iter else f"exceeded before, by {done},"
         text = (
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) {how} and the "
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -244,7 +279,7 @@ def _keep_finite(course: Course) -> None:
     """Return from numbers that an interrupted epoch has spoilt."""
     values = course.training.network.parameters.values
     if not np.isfinite(values).all():
-        values[:] = course.start if course.best.values is None else course.best.values
+        values[:] = course.initial_values if course.best.values is None else course.best.values
         course.training.reset_optimizer()
 
 
@@ -268,7 +303,7 @@ def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
     candidates = {f"of epoch {course.best.epoch}": course.best.values}
     if not estimator.early_stopping:  # which knows the best by their validation score
         candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = course.start
+        candidates["with which training began"] = course.initial_values
     losses = {}
     for name, candidate in candidates.items():
         values[:] = candidate

@@ -233,11 +233,29 @@ def test_partial_fit_goes_on_an_epoch_a_call(cls, parameters, path):
     y = y_for(cls)
     whole = small(cls, **parameters).fit(X, y)
     resumed = cut_short(small(cls, **parameters), path, 2, X, y)
-    for _ in range(4):
-        resumed.partial_fit(X, y)
-        assert resumed.n_iter_ == 1
-    resumed.n_iter_ = whole.n_iter_
+    for done in range(3, 7):
+        assert resumed.partial_fit(X, y).n_iter_ == done
     assert_same(resumed, whole)
+    resumed.set_params(learning_rate="constant")  # cosine is at its end
+    assert resumed.partial_fit(X, y).n_iter_ == 1  # a call of its own
+
+
+def test_fit_runs_what_partial_fit_has_left(cls, path):
+    y = y_for(cls)
+    whole = small(cls, dropout=0.2).fit(X, y)
+    resumed = cut_short(small(cls, dropout=0.2), path, 2, X, y).partial_fit(X, y)
+    save_checkpoint(resumed, path)
+    for model in (resumed, load_checkpoint(path)):
+        left = Recorder(lambda epoch: None)
+        model.set_params(warm_start=True).set_callbacks(left).fit(X, y)
+        assert left.epochs == left.epochs_promised == 3
+        assert_same(model.set_callbacks(), whole)
+
+
+def test_partial_fit_after_the_last_epoch_is_a_call_of_its_own(cls, path):
+    begun = cut_short(small(cls), path, 4, X, y_for(cls)).set_params(max_iter=2)
+    assert begun.partial_fit(X, y_for(cls)).n_iter_ == 1
+    assert epochs_left(begun.set_params(warm_start=True)) == 2
 
 
 def test_partial_fit_between_saved_calls(cls, path):
@@ -312,14 +330,62 @@ def test_a_run_ended_on_purpose_has_nothing_left(cls, interrupts, path):
     assert len(ended.loss_curve_) == 8
 
 
+def test_the_script_of_the_docs_keeps_what_ctrl_c_has_left(path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "going_on.md"
+    script = page.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(path.parent)
+    fit = MLPClassifier.fit
+
+    def interrupt(epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    def interrupted(net, X, y):
+        return fit(net.set_callbacks(*net._skl_callbacks, Recorder(interrupt)), X, y)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MLPClassifier, "fit", interrupted)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            exec(script, {"X": X, "y": CLASSES})
+    ended = load_checkpoint(path)
+    assert_same(ended, MLPClassifier(max_iter=3, random_state=0).fit(X, CLASSES))
+    exec(script, {"X": X, "y": CLASSES})
+    assert_same(load_checkpoint(path), ended.fit(X, CLASSES))
+
+
 def test_without_warm_start_a_fit_begins_anew(cls, path):
     whole = small(cls).fit(X, y_for(cls))
-    assert_same(cut_short(small(cls), path, 3, X, y_for(cls)).fit(X, y_for(cls)), whole)
+    begun = cut_short(small(cls), path, 3, X, y_for(cls))
+    with pytest.warns(UserWarning, match="cut short after 3 epochs is dropped.*warm_start=True"):
+        begun.fit(X, y_for(cls))
+    assert_same(begun, whole)
+    assert_same(begun.fit(X, y_for(cls)), whole)  # without a word: that had come to its end
 
 
 def test_fewer_epochs_than_are_done_are_none(cls, path):
     begun = cut_short(small(cls), path, 4, X, y_for(cls)).set_params(warm_start=True, max_iter=2)
     assert_same(begun.fit(X, y_for(cls)), load_checkpoint(path).set_params(max_iter=2))
+
+
+def test_the_warning_tells_how_many_epochs_are_done(cls, path):
+    begun = cut_short(small(cls), path, 5, X, y_for(cls)).set_params(warm_start=True, max_iter=3)
+    with pytest.warns(ConvergenceWarning, match=r"iterations \(3\) exceeded before, by 5, and"):
+        begun.fit(X, y_for(cls))
+    begun = load_checkpoint(path).set_params(warm_start=True)
+    with pytest.warns(ConvergenceWarning, match=r"iterations \(6\) reached and"):
+        begun.fit(X, y_for(cls))
+
+
+@pytest.mark.parametrize("max_iter", [3, 5])
+def test_lbfgs_with_no_epoch_left(cls, max_iter, path):
+    y, parameters = y_for(cls), {"solver": "lbfgs", "batch_size": "auto", "max_iter": 20}
+    begun = cut_short(small(cls, **parameters), path, 5, X, y)
+    begun.set_params(warm_start=True, max_iter=max_iter).set_callbacks(Checkpoint(path))
+    with pytest.warns(ConvergenceWarning, match=f"5 iteration.*max_iter={max_iter} leaves none"):
+        begun.fit(X, y)
+    expected = small(cls, **parameters | {"max_iter": 5}).fit(X, y)
+    assert_same(begun, expected)
+    assert_same(load_checkpoint(path), expected)
 
 
 def test_lbfgs_goes_on_from_its_parameters(cls, path):
@@ -407,6 +473,15 @@ def test_a_pipeline_and_a_search_write_their_mlp(cls, path):
     assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
 
 
+def test_an_estimator_is_saved_without_its_callbacks(cls, path):
+    net = small(cls).set_callbacks(Checkpoint(path, 60), Recorder(lambda epoch: None))
+    save_checkpoint(net, path)
+    assert vars(load_checkpoint(path)).keys() == vars(small(cls)).keys()
+    assert len(net._skl_callbacks) == 2
+    save_checkpoint({"net": small(cls), "n_done": 3}, path)
+    assert load_checkpoint(path)["n_done"] == 3
+
+
 def test_any_estimator_can_be_saved(path):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, CLASSES)
     save_checkpoint(model, path)
@@ -450,7 +525,7 @@ class Unpicklable:
         raise KeyboardInterrupt
 
 
-def no_space(*names):
+def no_space(*names, **options):
     raise OSError("No space left on device")
 
 
@@ -463,6 +538,50 @@ def test_what_cannot_be_written_leaves_the_folder_as_it_was(path, step, monkeypa
         save_checkpoint(2 if step else [np.zeros(10**6), Unpicklable()], path)
     assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
     assert load_checkpoint(path) == 1
+
+
+def test_a_full_disk_does_not_end_the_fit(cls, path, monkeypatch):
+    whole = small(cls).fit(X, y_for(cls))
+    seen, undisturbed = [], os.replace
+
+    def look(epoch):
+        seen.append(load_checkpoint(path).n_iter_)
+        monkeypatch.setattr(os, "replace", no_space if epoch in (2, 6) else undisturbed)
+
+    model = small(cls).set_callbacks(Checkpoint(path, 1e-9), Recorder(look))
+    with pytest.warns(UserWarning, match=r"net\.ckpt' is not written.*No space left") as caught:
+        assert_same(model.fit(X, y_for(cls)), whole)
+    assert seen == [1, 2, 2, 4, 5, 5]
+    assert load_checkpoint(path).n_iter_ == 5  # the last good one
+    assert sum("is not written" in str(warning.message) for warning in caught) == 2
+    assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
+
+
+def test_the_last_epoch_is_written_once(cls, path, monkeypatch):
+    names, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *pair: (names.append(pair[1]), replace(*pair)))
+    small(cls).set_callbacks(Checkpoint(path)).fit(X, y_for(cls))
+    assert names == [path.resolve()] * 6
+
+
+def test_a_file_keeps_its_mode_and_its_link(path):
+    link = path.with_name("link.ckpt")
+    link.symlink_to(path.name)
+    save_checkpoint(1, link)
+    path.chmod(0o640)
+    save_checkpoint(2, link)
+    assert link.is_symlink()
+    assert load_checkpoint(path) == load_checkpoint(link) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_long_name_and_the_home_folder(path, monkeypatch):
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    name = "n" * 250
+    model = small(MLPRegressor).set_callbacks(Checkpoint(f"~/{name}")).fit(X, NUMBERS)
+    assert_same(load_checkpoint(f"~/{name}"), model)
+    assert [file.name for file in path.parent.iterdir()] == [name]
 
 
 def test_the_disk_is_waited_for(path, monkeypatch):
@@ -489,6 +608,34 @@ def test_a_folder_that_does_not_exist_is_refused_before_any_work(cls, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"The folder of path='.*net\.ckpt'"):
         model.fit(X, y_for(cls))
     assert not hasattr(model, "n_features_in_")
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_any_work(cls, path, monkeypatch):
+    model = small(cls).set_callbacks(Checkpoint(f"{path.parent}/"))
+    with pytest.raises(IsADirectoryError, match=r"^path=.* is a folder"):
+        model.fit(X, y_for(cls))
+    monkeypatch.setattr(Path, "touch", no_space)
+    model.set_callbacks(Checkpoint(path))
+    with pytest.raises(OSError, match=r"^path='.*net\.ckpt' cannot be written: No space"):
+        model.fit(X, y_for(cls))
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_what_no_pickle_holds_is_refused_before_any_work(cls, path):
+    class Local(cls):
+        pass
+
+    model = small(cls, learning_rate=lambda progress: 1.0)
+    for culprit, refused in {"learning_rate": model, "class": small(Local)}.items():
+        with pytest.raises(TypeError, match=f"for {culprit}=.* cannot be pickled"):
+            refused.set_callbacks(Checkpoint(path)).fit(X, y_for(cls))
+        assert not hasattr(refused, "n_features_in_")
+    assert not list(path.parent.iterdir())
+
+
+def test_it_shows_what_it_was_given():
+    assert repr(Checkpoint("~/net.ckpt", 60)) == "Checkpoint(path='~/net.ckpt', interval=60)"
+    assert repr(Checkpoint(Path("a"))) == "Checkpoint(path='a', interval=0.0)"
 
 
 def test_it_is_set_on_an_mlp(path):
@@ -545,7 +692,7 @@ while kills < 50:
         for left in path.parent.glob("*.tmp"):
             left.unlink()
         done = path.exists() and load_checkpoint(path)
-        if done and done.n_iter_ == new.max_iter and done._course.start is None:
+        if done and done.n_iter_ == new.max_iter and not done._course.running:
             break  # killed after its end
     for W, expected in zip(done.coefs_, whole.coefs_, strict=True):
         assert np.array_equal(W, expected)

@@ -115,6 +115,16 @@ def test_shuffled_batches_share_one_buffer(batch_size, rng):
     assert max(addresses) - min(addresses) < 8 * max(BLOCK, 2 * batch_size)
 
 
+@pytest.mark.parametrize(("batch_size", "rows"), [(4, 16), (16, 16), (100, 100)])
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, BLOCK // 16), (BLOCK // 16, 1)])
+def test_a_block_is_as_long_as_the_wider_of_inputs_and_targets_allows(
+    batch_size, rows, n_in, n_out
+):
+    X, Y = np.zeros((200, n_in)), np.zeros((200, n_out))
+    batches = Batches(X, Y, None, batch_size)
+    assert [buffer.shape for buffer in batches._buffers[:2]] == [(rows, n_in), (rows, n_out)]
+
+
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
 def test_doubles_are_rounded_batch_by_batch(rng):
     X, Y = np.random.default_rng(1).normal(size=(7, 2)), np.arange(7)
