@@ -637,3 +637,9 @@ def test_plot_again(grid):
     assert display.plot(marginals=False) is display
     assert display.ax_ is not before
     assert len(display.points_) == 1
+
+
+def test_ticks_of_a_grid_with_lists_in_it():
+    sizes = Hyperparameter("sizes", [4, 8], log=True, grid=[4, 8, [4, 4]])
+    assert sizes.ticks == {4: "4", 8: "8"}
+    assert Hyperparameter("sizes", [4, 8], grid=[4, 8, [4, 4]]).ticks == {}
