@@ -19,7 +19,8 @@ Run it, in a few seconds, with
     python examples/plot_gradient_flow.py
 
 ``--epochs`` sets how long each network is trained, ``--seed`` the split and all random numbers, and
-``--out`` where the picture goes.  It needs ``pip install "skdnn[plot]"``.
+``--out`` the folder of the picture, by default that of this file.  It needs
+``pip install "skdnn[plot]"``.
 """
 
 import argparse
@@ -71,11 +72,15 @@ def fit_and_score(networks, X, y, X_test, y_test):
 
 def parse_arguments(argv):
     """Return the arguments of the command line."""
+    here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20, help="of training (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the split and all else")
-    parser.add_argument("--out", type=Path, default=Path("gradient_flow.png"), help="the picture")
-    return parser.parse_args(argv)
+    parser.add_argument("--out", type=Path, default=here, help="folder of the picture")
+    args = parser.parse_args(argv)
+    if not args.out.is_dir():
+        parser.error(f"--out: there is no folder {args.out}")
+    return args
 
 
 def main(argv=None):
@@ -96,9 +101,10 @@ def main(argv=None):
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(args.out, dpi=150)
+    path = args.out / "gradient_flow.png"
+    figure.savefig(path, dpi=150)
     plt.close(figure)
-    print(f"\nGradients before and after training: {args.out}")
+    print(f"\nGradients before and after training: {path}")
 
 
 if __name__ == "__main__":

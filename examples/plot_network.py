@@ -11,8 +11,8 @@ Run it, in a few seconds, with
 
     python examples/plot_network.py
 
-``--seed`` sets the random numbers, and ``--out`` the folder of the pictures.  It needs
-``pip install "skdnn[plot]"``.
+``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default that of
+this file.  It needs ``pip install "skdnn[plot]"``.
 """
 
 import argparse
@@ -75,10 +75,14 @@ def draw_activations(learning_rate, seed, path, title):
 
 def parse_arguments(argv):
     """Return the arguments of the command line."""
+    here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
-    parser.add_argument("--out", type=Path, default=Path(), help="the folder of the pictures")
-    return parser.parse_args(argv)
+    parser.add_argument("--out", type=Path, default=here, help="folder of the pictures")
+    args = parser.parse_args(argv)
+    if not args.out.is_dir():
+        parser.error(f"--out: there is no folder {args.out}")
+    return args
 
 
 def main(argv=None):

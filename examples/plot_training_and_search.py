@@ -13,8 +13,8 @@ Run it, in a few seconds, with
 
     python examples/plot_training_and_search.py
 
-``--seed`` sets all random numbers and ``--out`` the folder of the pictures.  It needs
-``pip install "skdnn[plot]"``.
+``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default that of
+this file.  It needs ``pip install "skdnn[plot]"``.
 """
 
 import argparse
@@ -111,7 +111,10 @@ def parse_arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     parser.add_argument("--out", type=Path, default=here, help="folder of the pictures")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not args.out.is_dir():
+        parser.error(f"--out: there is no folder {args.out}")
+    return args
 
 
 def main(argv=None):

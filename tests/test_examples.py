@@ -111,8 +111,8 @@ def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
 
 
 def test_gradient_flow(tmp_path, capsys):
-    path = tmp_path / "small.png"
-    load("plot_gradient_flow").main(["--epochs", "5", "--out", str(path)])
+    path = tmp_path / "gradient_flow.png"
+    load("plot_gradient_flow").main(["--epochs", "5", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
     scores = dict(re.findall(r"^  (.+?) +(0\.\d{3})$", printed, re.M))
     learning = {"sigmoid, batch norm", "tanh", "ReLU, He weights"}
@@ -121,6 +121,7 @@ def test_gradient_flow(tmp_path, capsys):
         "sigmoid",
         "ReLU, small weights",
     }
+    assert str(path) in printed
     image = matplotlib.image.imread(path)
     middle = image.shape[1] // 2
     assert is_drawn_on(image[:, :middle])
@@ -134,6 +135,17 @@ def test_network(tmp_path, capsys):
     for name in ("network", "healthy", "dead"):
         assert str(tmp_path / f"{name}.png") in printed
         assert is_drawn_on(matplotlib.image.imread(tmp_path / f"{name}.png"))
+
+
+@pytest.mark.parametrize("name", ["plot_gradient_flow", "plot_network", "plot_training_and_search"])
+def test_pictures_go_beside_the_example_or_to_a_folder_that_exists(name, tmp_path, capsys):
+    module = load(name)
+    assert module.parse_arguments([]).out == EXAMPLES
+    with pytest.raises(SystemExit):
+        module.main(["--out", str(tmp_path / "missing")])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "there is no folder" in printed.err
 
 
 def run(name, *arguments, killed_by=None, inside=None, call=0):

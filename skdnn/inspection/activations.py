@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_scalar, resample
-from sklearn.utils.validation import check_is_fitted
 
 from skdnn.engine.activations import Activation
 from skdnn.engine.layers import Activate, BatchNorm, Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.data import check_inputs
 from skdnn.estimators.summary import activation_name
-from skdnn.inspection.plotting import pyplot
-from skdnn.inspection.steps import split_steps
+from skdnn.inspection.plotting import pyplot, styled
+from skdnn.inspection.steps import fitted_network
 
 FLAT = 0.05  # share of the steepest slope below which an activation is saturated
 WIDE = np.linspace(-50.0, 50.0, 10001)[None]  # where slopes are looked up; 0 is among them
@@ -113,6 +112,14 @@ def slope(activation: Activation, S, X):
     return D
 
 
+def check_range(S):
+    """Refuse pre-activations over which no histogram can be counted."""
+    if not np.isfinite(np.ptp(S)):
+        raise ValueError(
+            f"The pre-activations overflow {S.dtype}: values of X or of the weights are too large."
+        )
+
+
 def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, Any]]:
     """Yield σ, S and X = σ(S) of one hidden layer after the other, as at prediction."""
     for layer, following in pairwise(network.layers):
@@ -120,6 +127,7 @@ def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, A
             X = layer.infer(X)
             continue
         S = X @ layer.W + layer.b if isinstance(layer, Dense) else X
+        check_range(S)
         X = forward(layer.activation, S)
         if not isinstance(following, BatchNorm):
             yield layer.activation, S, X
@@ -135,6 +143,15 @@ def draw(ax, A: Distribution, kw: dict):
         ax.text(x, 0.97 * CUT * second, f" {highest:.0%} ", ha=side, va="top", fontsize="small")
         ax.set_ylim(0, CUT * second)
     return ax.stairs(A.shares, A.edges, **kw)
+
+
+def inset_grid(ax, n_rows: int, n_columns: int):
+    """Return rows of axes inside the box of one, with room for their titles and labels."""
+    size = 0.75 / n_columns, 0.55 / n_rows
+    corners = [
+        [(i / n_columns, 1 - (j + 0.75) / n_rows) for i in range(n_columns)] for j in range(n_rows)
+    ]
+    return np.array([[ax.inset_axes([*corner, *size]) for corner in row] for row in corners])
 
 
 class ActivationDisplay:
@@ -216,11 +233,13 @@ class ActivationDisplay:
             If `ax` is an array of another shape.
         """
         self.axes_ = self._grid(pyplot(type(self).__name__), ax)
+        from matplotlib.patches import StepPatch
+
         self.figure_ = self.axes_[0, 0].figure
         self.histograms_ = np.empty_like(self.axes_)
         for i, layer in enumerate(self.layers):
             for j, A in enumerate((layer.S, layer.X)):
-                kw = {"fill": True, "color": COLORS[j]} | (hist_kw or {})
+                kw = styled(StepPatch, {"fill": True, "color": COLORS[j]}, hist_kw)
                 self.histograms_[j, i] = draw(self.axes_[j, i], A, kw)
         self._label_axes()
         return self
@@ -235,7 +254,10 @@ class ActivationDisplay:
         if isinstance(ax, plt.Axes):
             ax.set_axis_off()
             self.bounding_ax_ = ax
-            return ax.get_subplotspec().subgridspec(*shape).subplots(squeeze=False)
+            place = ax.get_subplotspec()
+            if place is None:
+                return inset_grid(ax, *shape)
+            return place.subgridspec(*shape).subplots(squeeze=False)
         if np.shape(ax) != shape:
             raise ValueError(
                 f"ax must be one axes or an array of shape {shape}. Got {np.shape(ax)}."
@@ -288,7 +310,7 @@ class ActivationDisplay:
         TypeError
             If it is, or ends in, something else than a network of skdnn.
         ValueError
-            If the network has no hidden layers.
+            If the network has no hidden layers, or its pre-activations overflow.
 
         Examples
         --------
@@ -304,8 +326,7 @@ class ActivationDisplay:
         >>> display.layers[0].saturated > 0.9
         True
         """
-        steps, net = split_steps(estimator)
-        check_is_fitted(net)
+        steps, net = fitted_network(estimator)
         check_scalar(bins, "bins", Integral, min_val=2)
         check_scalar(max_rows, "max_rows", Integral, min_val=1)
         if np.shape(X)[:1] > (max_rows,):
@@ -313,7 +334,8 @@ class ActivationDisplay:
         for step in steps:
             X = step.transform(X)
         X = check_inputs(net, X, reset=False)
-        layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net._network, X)]
+        with np.errstate(over="ignore", invalid="ignore"):  # which get a message
+            layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net._network, X)]
         if not layers:
             raise ValueError("The network has no hidden layers: hidden_layer_sizes is ().")
         return cls(layers=layers).plot(ax, hist_kw=hist_kw)

@@ -1,7 +1,6 @@
 """How large the gradient is, layer by layer."""
 
 import copy
-from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
@@ -13,8 +12,8 @@ from skdnn.engine.layers import Dense, Dropout
 from skdnn.estimators.construction import check_combination
 from skdnn.estimators.course import adapted, begin
 from skdnn.estimators.data import check_sample
-from skdnn.inspection.plotting import pyplot
-from skdnn.inspection.steps import split_steps
+from skdnn.inspection.plotting import pyplot, styled
+from skdnn.inspection.steps import by_name, split_steps
 
 
 def prepare(estimator, X, y, sample_weight):
@@ -46,7 +45,8 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     net.batch_size = "auto"  # what it was need not suit so many rows
     batches = net._batches(sample)
     rng = check_random_state(random_state) if batches.n > max_rows else None
-    at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, batches.rows)
+    rows = batches.rows, network.dtype
+    at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, *rows)
     X, Y, weight = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
     network.prepare_training(None)
@@ -143,7 +143,7 @@ class GradientFlowDisplay:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         for name, norms in self.gradients.items():
-            kw = {"label": name, "marker": "o"} | (line_kw or {})
+            kw = styled(plt.Line2D, {"label": name, "marker": "o"}, line_kw)
             positive = np.where(norms > 0, norms, np.nan)  # zero is off a logarithmic axis
             self.lines_ += ax.plot(np.arange(1, len(norms) + 1), positive, **kw)
         ax.set(yscale="log", xlabel="weight matrix, from input to output")
@@ -243,8 +243,8 @@ class GradientFlowDisplay:
 
         Parameters
         ----------
-        estimators : dict of str to estimator, or list of estimators
-            Estimators as for `from_estimator` by name; those of a list are named after their
+        estimators : dict of str to estimator, or iterable of estimators
+            Estimators as for `from_estimator` by name; others are named after their
             class and numbered from 1.
         X, y, sample_weight, max_rows, random_state, ax, line_kw
             As for `from_estimator`; all estimators get the same rows.
@@ -273,14 +273,10 @@ class GradientFlowDisplay:
         {'MLPClassifier 1': (3,), 'MLPClassifier 2': (5,)}
         """
         check_scalar(max_rows, "max_rows", Integral, min_val=1)
-        if not isinstance(estimators, Mapping):
-            names = (type(split_steps(estimator)[1]).__name__ for estimator in estimators)
-            names = [f"{name} {i}" for i, name in enumerate(names, 1)]
-            estimators = dict(zip(names, estimators, strict=True))
         seed = check_random_state(random_state).randint(2**31 - 1)
         options = {"max_rows": max_rows, "random_state": seed}
         gradients = {
             name: gradient_norms(estimator, X, y, sample_weight, **options)
-            for name, estimator in estimators.items()
+            for name, estimator in by_name(estimators).items()
         }
         return cls(gradients=gradients).plot(ax, line_kw=line_kw)

@@ -70,7 +70,7 @@ class Hyperparameter:
         if self.is_categorical:
             return dict(enumerate(self.categories))
         numbers = sorted({number for number in self.values if not is_missing(number)})
-        listed = set(numbers) <= set(self.grid)
+        listed = set(numbers) <= {value for value in self.grid if is_number(value)}
         return {v: f"{v:g}" for v in numbers} if self.log and listed and len(numbers) <= FEW else {}
 
     def set_axis(self, ax, side: str) -> None:

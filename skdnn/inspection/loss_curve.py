@@ -1,13 +1,12 @@
 """Loss and score by epoch."""
 
-from collections.abc import Mapping
+import copy
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skdnn.inspection.layout import Corner
-from skdnn.inspection.plotting import pyplot
-from skdnn.inspection.steps import split_steps
+from skdnn.inspection.plotting import pyplot, styled
+from skdnn.inspection.steps import by_name, fitted_network
 
 SCORE_PANEL = "validation scores"
 STYLES = {
@@ -15,13 +14,6 @@ STYLES = {
     "validation": {"linestyle": "--"},
     "best epoch": {"linestyle": "None", "marker": "o"},
 }
-
-
-def fitted_network(estimator):
-    """Return the fitted skdnn estimator at the end of searches and pipelines."""
-    _, network = split_steps(estimator)
-    check_is_fitted(network, "history_")
-    return network
 
 
 def score_panel(ax, wanted):
@@ -50,6 +42,8 @@ class LossCurveDisplay:
         "validation_loss" and "validation_score", lists with one number an epoch.
     best_iters : dict of str to int, default=None
         By name, the best epoch, counted from 1, as `best_iter_` says it; 0 is none.
+    decided_by : dict of str to {"loss", "validation_score"}, default=None
+        By name, the curve whose best epoch that is; None is "loss" for all.
 
     Attributes
     ----------
@@ -64,7 +58,7 @@ class LossCurveDisplay:
     score_lines_ : list of matplotlib Line2D
         Validation scores.
     best_ : list of matplotlib Line2D
-        Marks of the best epoch, one on each line of an estimator.
+        Marks of the best epochs, each on the curve that decided which epoch is the best.
 
     See Also
     --------
@@ -75,7 +69,8 @@ class LossCurveDisplay:
     -----
     The training loss includes the penalty, and is measured during the epoch with dropout at work;
     the validation loss has neither, and so may well be lower.  The best epoch is that of the lowest
-    training loss or, with early stopping, of the highest validation score.
+    training loss or, with early stopping, of the highest validation score; the validation loss may
+    be lowest elsewhere.
 
     Examples
     --------
@@ -90,11 +85,12 @@ class LossCurveDisplay:
     [True, True]
     """
 
-    def __init__(self, *, histories, best_iters=None):
+    def __init__(self, *, histories, best_iters=None, decided_by=None):
         self.histories = histories
         self.best_iters = best_iters
+        self.decided_by = decided_by
 
-    def plot(self, ax=None, *, log=False, line_kw=None):
+    def plot(self, ax=None, *, log=None, line_kw=None):
         """Plot the curves.
 
         Parameters
@@ -102,8 +98,9 @@ class LossCurveDisplay:
         ax : matplotlib Axes, default=None
             Axes to plot on; their lower part goes to the scores, where there are any.  Those of an
             earlier display get the new curves beside the old.  With None a figure is made.
-        log : bool, default=False
-            Whether the axis of the losses is logarithmic; losses of 0 and below are off it.
+        log : bool, default=None
+            Whether the axis of the losses is logarithmic; losses of 0 and below are off it.  None
+            leaves it as it is, linear where the axes are new.
         line_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
 
@@ -125,55 +122,61 @@ class LossCurveDisplay:
         self.score_ax_ = score_panel(ax, has_scores)
         self.lines_, self.score_lines_, self.best_ = [], [], []
         for name in self.histories:
-            self._mark_best(name, self._plot_history(name, line_kw or {}))
+            self._mark_best(name, self._plot_history(name, styled(plt.Line2D, {}, line_kw)))
         self._label_axes(log)
         self._add_legend(plt)
         return self
 
     def _plot_history(self, name, line_kw):
-        """Plot the curves of one estimator and return their lines."""
+        """Plot the curves of one estimator and return their lines by what they show."""
         history = self.histories[name]
         epochs = np.arange(1, len(history["loss"]) + 1)
-        losses = self.ax_.plot(epochs, history["loss"], **{"label": name} | line_kw)
-        scores = []
-        dashed = {"color": losses[0].get_color()} | STYLES["validation"] | line_kw
-        if "validation_loss" in history:
-            losses += self.ax_.plot(epochs, history["validation_loss"], **dashed)
-        if "validation_score" in history:
-            scores += self.score_ax_.plot(epochs, history["validation_score"], **dashed)
-        self.lines_ += losses
-        self.score_lines_ += scores
-        return losses + scores
+        (line,) = self.ax_.plot(epochs, history["loss"], **{"label": name} | line_kw)
+        lines = {"loss": line}
+        dashed = {"color": line.get_color()} | STYLES["validation"] | line_kw
+        dashed["label"] = "_validation"  # with an underscore it has no entry in the legend
+        for key, ax in {"validation_loss": self.ax_, "validation_score": self.score_ax_}.items():
+            if key in history:
+                (lines[key],) = ax.plot(epochs, history[key], **dashed)
+        self.lines_ += [lines[key] for key in lines if key != "validation_score"]
+        self.score_lines_ += [lines[key] for key in lines if key == "validation_score"]
+        return lines
 
     def _mark_best(self, name, lines):
         best = (self.best_iters or {}).get(name, 0)
-        for line in lines if best else []:
-            value = line.get_ydata()[best - 1]
-            color = line.get_color()
-            self.best_ += line.axes.plot(best, value, color=color, **STYLES["best epoch"])
+        if best:
+            line = lines[(self.decided_by or {}).get(name, "loss")]
+            style = STYLES["best epoch"] | {"color": line.get_color(), "label": "_best epoch"}
+            self.best_ += line.axes.plot(best, line.get_ydata()[best - 1], **style)
 
     def _label_axes(self, log):
         bottom = self.score_ax_ or self.ax_
         bottom.set_xlabel("epoch")
         bottom.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.set(ylabel="loss", yscale="log" if log else "linear")
+        self.ax_.set_ylabel("loss")
+        if log is not None:
+            self.ax_.set_yscale("log" if log else "linear")
         if self.score_ax_ is not None:
             self.score_ax_.set_ylabel("validation score")
 
     def _add_legend(self, plt):
         """Add a legend of names, by colour, and of what the styles of the lines mean."""
         named, _ = self.ax_.get_legend_handles_labels()
-        drawn = {line.get_linestyle() for line in self.ax_.lines}
+        panels = [self.ax_] if self.score_ax_ is None else [self.ax_, self.score_ax_]
+        lines = [line for panel in panels for line in panel.lines]
+        drawn = {"_training": named[0]} | {line.get_label(): line for line in lines}
+        kinds = [(kind, drawn[f"_{kind}"]) for kind in STYLES if f"_{kind}" in drawn]
         keys = [
-            plt.Line2D([], [], color="grey", label=label, **style)
-            for label, style in STYLES.items()
-            if style["linestyle"] in drawn
+            plt.Line2D(
+                [], [], c="grey", ls=line.get_linestyle(), marker=line.get_marker(), label=kind
+            )
+            for kind, line in kinds
         ]
         columns = 2 if len(named) > 1 else 1
         self.ax_.legend(handles=named + keys, ncols=columns, fontsize="small")
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, log=False, line_kw=None):
+    def from_estimator(cls, estimator, *, name=None, ax=None, log=None, line_kw=None):
         """Draw the curves of a fitted estimator.
 
         Parameters
@@ -185,8 +188,8 @@ class LossCurveDisplay:
             What the legend calls it; None is the name of the network's class.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
-        log : bool, default=False
-            Whether the axis of the losses is logarithmic.
+        log : bool, default=None
+            Whether the axis of the losses is logarithmic; None leaves it as it is.
         line_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
 
@@ -212,22 +215,22 @@ class LossCurveDisplay:
         >>> LossCurveDisplay.from_estimator(net.fit(X, y)).ax_.get_ylabel()
         'loss'
         """
-        name = type(fitted_network(estimator)).__name__ if name is None else name
+        name = type(fitted_network(estimator)[1]).__name__ if name is None else name
         return cls.from_estimators({name: estimator}, ax=ax, log=log, line_kw=line_kw)
 
     @classmethod
-    def from_estimators(cls, estimators, *, ax=None, log=False, line_kw=None):
+    def from_estimators(cls, estimators, *, ax=None, log=None, line_kw=None):
         """Draw the curves of several fitted estimators over one another.
 
         Parameters
         ----------
-        estimators : dict of str to estimator, or list of estimators
-            Fitted estimators as for `from_estimator` by name; those of a list are named after
-            their class and numbered from 1.
+        estimators : dict of str to estimator, or iterable of estimators
+            Fitted estimators as for `from_estimator` by name; others are named after their
+            class and numbered from 1.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
-        log : bool, default=False
-            Whether the axis of the losses is logarithmic.
+        log : bool, default=None
+            Whether the axis of the losses is logarithmic; None leaves it as it is.
         line_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
 
@@ -259,13 +262,13 @@ class LossCurveDisplay:
         >>> [line.get_label() for line in display.lines_]
         ['batches of 10', 'batches of 50']
         """
-        if isinstance(estimators, Mapping):
-            networks = {name: fitted_network(e) for name, e in estimators.items()}
-        else:
-            networks = map(fitted_network, estimators)
-            networks = {f"{type(net).__name__} {i}": net for i, net in enumerate(networks, 1)}
+        networks = {name: fitted_network(e)[1] for name, e in by_name(estimators).items()}
         display = cls(
-            histories={name: net.history_ for name, net in networks.items()},
+            histories={name: copy.deepcopy(net.history_) for name, net in networks.items()},
             best_iters={name: net.best_iter_ for name, net in networks.items()},
+            decided_by={
+                name: "loss" if net.best_validation_score_ is None else "validation_score"
+                for name, net in networks.items()
+            },
         )
         return display.plot(ax, log=log, line_kw=line_kw)

@@ -3,11 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skdnn.estimators.summary import LayerSummary, summarize
-from skdnn.inspection.plotting import pyplot
-from skdnn.inspection.steps import split_steps
+from skdnn.inspection.plotting import pyplot, styled
+from skdnn.inspection.steps import fitted_network
 
 FEW = 8  # units of a layer that are all drawn
 COLORS = {"Input": "lightgrey", "Output": "tab:orange"}
@@ -166,17 +165,21 @@ class NetworkDisplay:
     def _draw_edges(self, columns, kw):
         from matplotlib.collections import LineCollection
 
-        kw = {"colors": "0.8", "linewidths": 0.5, "zorder": 1} | kw
+        kw = styled(LineCollection, {"color": "0.8", "linewidth": 0.5, "zorder": 1}, kw)
         self.edges_ = []
         for x, (left, right) in enumerate(pairwise(columns)):
             lines = [((x, a), (x + 1, b)) for a in left for b in right]
             self.edges_.append(self.ax_.add_collection(LineCollection(lines, **kw)))
 
     def _draw_units(self, columns, kw):
+        from matplotlib.collections import PathCollection
+
         self.units_ = []
         for x, (layer, column) in enumerate(zip(self.layers, columns, strict=True)):
-            color = COLORS.get(layer.name, HIDDEN)
-            options = {"s": 90, "color": color, "edgecolors": "0.2", "linewidths": 0.8} | kw
+            options = {"s": 90, "edgecolor": "0.2", "linewidth": 0.8}
+            if "c" not in kw:  # which only `scatter` takes for a colour
+                options["color"] = COLORS.get(layer.name, HIDDEN)
+            options = styled(PathCollection, options, kw)
             self.units_.append(self.ax_.scatter(np.full(len(column), x), column, **options))
             if len(column) < layer.n_units:
                 self.ax_.plot([x] * 3, [-0.35, 0.0, 0.35], ".", color="0.2", markersize=3)
@@ -232,8 +235,7 @@ class NetworkDisplay:
         >>> NetworkDisplay.from_estimator(net).ax_.get_title()
         '51 parameters'
         """
-        _, net = split_steps(estimator)
-        check_is_fitted(net)
+        _, net = fitted_network(estimator)
         display = cls(
             layers=summarize(net),
             feature_names=getattr(net, "feature_names_in_", None),

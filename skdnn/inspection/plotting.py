@@ -8,3 +8,17 @@ def pyplot(name: str):
     except ImportError:
         raise ImportError(f'{name} draws with matplotlib: pip install "skdnn[plot]"') from None
     return plt
+
+
+def styled(artist: type, defaults: dict, kw: dict | None) -> dict:
+    """Return `kw` over the defaults, by whichever of its names it calls a property of the artist.
+
+    Examples
+    --------
+    >>> from matplotlib.lines import Line2D
+    >>> styled(Line2D, {"color": "grey", "linewidth": 1}, {"c": "red"})
+    {'color': 'red', 'linewidth': 1}
+    """
+    from matplotlib.cbook import normalize_kwargs
+
+    return normalize_kwargs(defaults, artist) | normalize_kwargs(kw, artist)

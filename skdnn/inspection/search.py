@@ -4,19 +4,20 @@ from itertools import cycle
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
-from sklearn.utils.validation import check_is_fitted
+from sklearn.exceptions import NotFittedError
 
 from skdnn.inspection.layout import Corner
-from skdnn.inspection.plotting import pyplot
+from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.search_results import (
     best_candidate,
+    comparable,
     metric_name,
     read_hyperparameter,
     read_scores,
 )
 
 MARKERS = "os^Dv<>p"  # one a round
-POINTS = {"s": 40, "edgecolors": "white", "linewidths": 0.5}
+POINTS = {"s": 40, "edgecolor": "white", "linewidth": 0.5}
 FAILED = {"linestyle": "None", "marker": "x", "color": "grey", "label": "failed"}
 RING = {"s": 150, "facecolors": "none", "edgecolors": "black", "linewidths": 1.5, "zorder": 3}
 DASHES = {
@@ -30,15 +31,15 @@ BESIDE = 1.04, 0.0, 0.25, 1.0
 COLORBAR = 1.34, 0.0, 0.05, 1.0
 
 
-def running_best(positions, scores):
-    """Return the different positions in order, the best score at each, and the running best.
+def best_nearby(positions, scores):
+    """Return the different positions in order, the best score at each, and the best nearby.
 
     The latter is the highest score of a position and its neighbours, a fifth of all together.
 
     Examples
     --------
-    >>> places, best, running = running_best(np.array([3, 1, 3]), np.array([0.5, 0.4, 0.8]))
-    >>> places, best, running
+    >>> places, best, nearby = best_nearby(np.array([3, 1, 3]), np.array([0.5, 0.4, 0.8]))
+    >>> places, best, nearby
     (array([1, 3]), array([0.4, 0.8]), array([0.4, 0.8]))
     """
     known = np.isfinite(positions) & np.isfinite(scores)
@@ -84,6 +85,9 @@ class SearchDisplay:
         Round in which a search in several rounds tried the candidate.
     best_index : int, default=None
         Candidate to mark as the best; None marks none.
+    resources : array-like of shape (n_candidates,), default=None
+        What successive halving spent on the candidate.  Lines and margins show only those that got
+        the most, since scores from fewer resources do not compare with theirs.
 
     Attributes
     ----------
@@ -93,7 +97,7 @@ class SearchDisplay:
         Figure containing all.
     points_ : list of matplotlib PathCollection
         The candidates, those of a round together.
-    failed_ : matplotlib PathCollection or None
+    failed_ : matplotlib Line2D or None
         Crosses of the failed candidates; None if there are none.
     best_ : matplotlib PathCollection or None
         Ring around the best candidate.
@@ -102,7 +106,7 @@ class SearchDisplay:
     marginal_axes_ : list of matplotlib Axes
         Axes of the margins: above, for `x`, and at the right, for `y`; may be empty.
     lines_ : list of matplotlib Line2D
-        Running best over `x`, and over `y`.
+        Best nearby over `x`, and over `y`.
 
     See Also
     --------
@@ -111,7 +115,7 @@ class SearchDisplay:
     Notes
     -----
     Of several candidates in one place the one with the best score is on top, or that of the last
-    round.  The running best is the highest score among neighbours, a fifth of all values.  Colours
+    round.  The best nearby is the highest score among neighbours, a fifth of all values.  Colours
     and margins leave out far outliers, scores more than three times the interquartile range below
     the lower quartile (Tukey, 1977).
 
@@ -132,7 +136,15 @@ class SearchDisplay:
     """
 
     def __init__(
-        self, *, x, scores, y=None, score_name="mean test score", rounds=None, best_index=None
+        self,
+        *,
+        x,
+        scores,
+        y=None,
+        score_name="mean test score",
+        rounds=None,
+        best_index=None,
+        resources=None,
     ):
         self.x = x
         self.scores = scores
@@ -140,6 +152,7 @@ class SearchDisplay:
         self.score_name = score_name
         self.rounds = rounds
         self.best_index = best_index
+        self.resources = resources
 
     def plot(self, ax=None, *, marginals=True, scatter_kw=None, line_kw=None):
         """Plot the candidates.
@@ -154,7 +167,7 @@ class SearchDisplay:
         scatter_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.scatter` for the candidates.
         line_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.plot` for the running best.
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the best nearby.
 
         Returns
         -------
@@ -166,9 +179,15 @@ class SearchDisplay:
         ImportError
             If there is no matplotlib.
         ValueError
-            If no score is finite.
+            If no score is finite, or `scatter_kw` sets the colour where it is the score.
         """
         plt = pyplot(type(self).__name__)
+        from matplotlib.collections import PathCollection
+
+        scatter_kw = styled(PathCollection, {}, scatter_kw)
+        line_kw = styled(plt.Line2D, {}, line_kw)
+        if self.y is not None and not {"c", "color", "facecolor"}.isdisjoint(scatter_kw):
+            raise ValueError("scatter_kw must not set a colour: the colours are the scores.")
         scores = np.asarray(self.scores, dtype=float)
         scores = np.where(np.isfinite(scores), scores, np.nan)
         if np.isnan(scores).all():
@@ -180,18 +199,19 @@ class SearchDisplay:
         self.failed_ = self.best_ = self.colorbar_ = None
         self.x.set_axis(ax, "x")
         if self.y is None:
-            self._plot_scores(scores, scatter_kw or {}, line_kw or {})
+            self._plot_scores(scores, scatter_kw, line_kw)
         else:
-            self._plot_plane(scores, marginals, scatter_kw or {}, line_kw or {})
+            self._plot_plane(scores, marginals, scatter_kw, line_kw)
         return self
 
     def _plot_scores(self, scores, scatter_kw, line_kw):
         """Plot the scores over x, and the failed candidates at the bottom."""
         ax, x, failed = self.ax_, self.x.positions, np.isnan(scores)
-        best = "best by value" if self.x.is_categorical else "running best"
+        best = "best by value" if self.x.is_categorical else "best nearby"
         ax.set_ylabel(self.score_name)
         self._plot_candidates(x, scores, scores, scatter_kw)
-        self._plot_best(ax, "x", scores, {"label": best} | line_kw)
+        best += "" if self.resources is None else ", most resources"
+        self._plot_best(ax, "x", comparable(scores, self.resources), {"label": best} | line_kw)
         self._plot_failed(x[failed], np.full(failed.sum(), 0.03), ax.get_xaxis_transform())
         ax.legend()
 
@@ -204,7 +224,8 @@ class SearchDisplay:
         self._plot_candidates(x, y, scores, colors | scatter_kw)
         self._plot_failed(x[failed], y[failed], ax.transData)
         if marginals:
-            self._plot_marginals(np.where(scores < fence, np.nan, scores), line_kw)
+            last = comparable(scores, self.resources)
+            self._plot_marginals(np.where(last < fence, np.nan, last), line_kw)
         self.colorbar_ = self.figure_.colorbar(
             self.points_[0],
             ax=ax,
@@ -238,9 +259,9 @@ class SearchDisplay:
             (self.failed_,) = self.ax_.plot(x, y, transform=transform, **FAILED)
 
     def _plot_best(self, ax, side, scores, line_kw):
-        """Plot the best score by value of x or y, and the running best if they are numbers."""
+        """Plot the best score by value of x or y, and the best nearby if they are numbers."""
         hyperparameter = self.x if side == "x" else self.y
-        places, best, running = running_best(hyperparameter.positions, scores)
+        places, best, nearby = best_nearby(hyperparameter.positions, scores)
 
         def plot(values, **style):
             data = (places, values) if side == "x" else (values, places)
@@ -250,14 +271,14 @@ class SearchDisplay:
             self.lines_ += plot(best, **DASHES[side] | line_kw)
         else:
             plot(best, linestyle="None", marker=".", zorder=0)
-            self.lines_ += plot(running, **line_kw)
+            self.lines_ += plot(nearby, **line_kw)
 
     def _plot_marginals(self, scores, line_kw):
         """Plot the best score by value above, for x, and at the right, for y."""
         ax = self.ax_
         ax.set_axes_locator(Corner(ax, *MAIN, "SW"))
-        above = ax.inset_axes(ABOVE, sharex=ax, ylabel="best")
-        beside = ax.inset_axes(BESIDE, sharey=ax, xlabel="best")
+        above = ax.inset_axes(ABOVE, sharex=ax, ylabel="best score")
+        beside = ax.inset_axes(BESIDE, sharey=ax, xlabel="best score")
         self.marginal_axes_ = [above, beside]
         self._plot_best(above, "x", scores, line_kw)
         self._plot_best(beside, "y", scores, line_kw)
@@ -302,7 +323,7 @@ class SearchDisplay:
         scatter_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.scatter` for the candidates.
         line_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.plot` for the running best.
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the best nearby.
 
         Returns
         -------
@@ -330,8 +351,9 @@ class SearchDisplay:
         >>> display.ax_.get_xscale(), display.ax_.get_ylabel()
         ('log', 'activation')
         """
-        missing = "This %(name)s has no cv_results_: fit a search first."
-        check_is_fitted(search, "cv_results_", msg=missing)
+        if not hasattr(search, "cv_results_"):
+            name = type(search).__name__
+            raise NotFittedError(f"This {name} has no cv_results_: fit a search first.")
         results = search.cv_results_
         metric, scores = read_scores(search, metric)
         display = cls(
@@ -341,5 +363,6 @@ class SearchDisplay:
             score_name=f"mean test {metric_name(search, metric)}",
             rounds=results.get("round", results.get("iter")),
             best_index=best_candidate(search, metric, scores),
+            resources=results.get("n_resources"),
         )
         return display.plot(ax, marginals=marginals, scatter_kw=scatter_kw, line_kw=line_kw)

@@ -46,7 +46,10 @@ def read_scores(search, metric: str | None) -> tuple[str, np.ndarray]:
     mean = "mean_test_"
     columns = {k.removeprefix(mean): v for k, v in search.cv_results_.items() if k.startswith(mean)}
     if metric is None:
-        metric = next(iter(columns)) if len(columns) == 1 else search.refit or None
+        metric = next(iter(columns)) if len(columns) == 1 else getattr(search, "refit", None)
+        if not isinstance(metric, str):
+            listed = ", ".join(map(repr, columns))
+            raise ValueError(f"There are several metrics: pass metric=, one of {listed}.")
     return metric, choose("metric", columns, metric)
 
 
@@ -58,6 +61,18 @@ def metric_name(search, metric: str) -> str:
 
 def best_candidate(search, metric: str, scores: np.ndarray) -> int:
     """Return the candidate that the search chose or, by another metric, that of the best score."""
-    if hasattr(search, "best_index_") and metric in ("score", search.refit):
+    if hasattr(search, "best_index_") and metric in ("score", getattr(search, "refit", None)):
         return int(search.best_index_)
+    scores = comparable(scores, search.cv_results_.get("n_resources"))
     return int(np.argmax(np.where(np.isfinite(scores), scores, -np.inf)))
+
+
+def comparable(scores: np.ndarray, resources) -> np.ndarray:
+    """Return the scores of the candidates that got the most resources, and nan for all others.
+
+    Examples
+    --------
+    >>> comparable(np.array([0.9, 0.7, 0.8]), [10, 10, 30])
+    array([nan, nan, 0.8])
+    """
+    return scores if resources is None else np.where(resources == np.max(resources), scores, np.nan)

@@ -1,8 +1,12 @@
 """The network at the end of pipelines and searches, and what comes before it."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skdnn.estimators._sklearn import BaseSearchCV
 from skdnn.estimators.base import BaseMLP
 
 
@@ -28,7 +32,7 @@ def split_steps(estimator) -> tuple[list[Pipeline], BaseMLP]:
     TypeError
         If there is no network of skdnn at the end.
     """
-    if hasattr(estimator, "refit"):  # a search
+    if isinstance(estimator, BaseSearchCV):
         missing = "%(name)s has no best_estimator_: call fit, with refit=True."
         check_is_fitted(estimator, "best_estimator_", msg=missing)
         return split_steps(estimator.best_estimator_)
@@ -41,3 +45,17 @@ def split_steps(estimator) -> tuple[list[Pipeline], BaseMLP]:
             f"that ends in one. Got {estimator!r} instead."
         )
     return [], estimator
+
+
+def fitted_network(estimator) -> tuple[list[Pipeline], BaseMLP]:
+    """Return the same as `split_steps`, of what must be fitted."""
+    steps, net = split_steps(estimator)
+    check_is_fitted(net)
+    return steps, net
+
+
+def by_name(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
+    """Return estimators by name: their own, or that of the network's class and a number."""
+    if isinstance(estimators, Mapping):
+        return dict(estimators)
+    return {f"{type(split_steps(e)[1]).__name__} {i}": e for i, e in enumerate(estimators, 1)}

@@ -1,7 +1,7 @@
 """Histograms of activations: what they count, who is dead or saturated, how it is drawn."""
 
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib
 
@@ -263,6 +263,27 @@ def test_axes_of_ones_own():
     assert max(ax.get_position().x1 for ax in display.axes_.flat) < right.get_position().x0
 
 
+def test_axes_without_a_grid():
+    ax = plt.figure(figsize=(9, 6)).add_axes((0.1, 0.2, 0.8, 0.7))
+    display = ActivationDisplay.from_estimator(fitted((7, 4)), X, ax=ax)
+    display.figure_.canvas.draw()
+    assert display.bounding_ax_ is ax
+    assert_same(display, ActivationDisplay.from_estimator(fitted((7, 4)), X))
+    box = ax.get_window_extent()
+    boxes = [panel.get_tightbbox() for panel in display.axes_.flat]
+    assert all(box.y0 <= inner.y0 and inner.y1 <= box.y1 for inner in boxes)
+    for one, other in combinations(boxes, 2):
+        assert not one.overlaps(other)
+
+
+def test_keyword_arguments_by_any_of_their_names():
+    for name in ("facecolor", "fc", "color"):
+        display = ActivationDisplay.from_estimator(fitted(), X, hist_kw={name: "black", "lw": 2})
+        assert {drawn.get_facecolor() for drawn in display.histograms_.flat} == {(0, 0, 0, 1)}
+        assert {drawn.get_linewidth() for drawn in display.histograms_.flat} == {2}
+        plt.close("all")
+
+
 def test_axes_that_do_not_fit():
     _, axes = plt.subplots(2, 3)
     with pytest.raises(ValueError, match=r"ax must be .* shape \(2, 2\)\. Got \(2, 3\)\."):
@@ -287,6 +308,15 @@ def test_bad_input():
         ActivationDisplay.from_estimator(fitted(), X[:, :4])
     with pytest.raises(ValueError, match="2D array"):
         ActivationDisplay.from_estimator(fitted(), 3.0)
+
+
+@pytest.mark.parametrize("values", [[3e38] * 5, [[1.7e38] * 5, [-1.7e38] * 5]])
+def test_pre_activations_that_overflow(values):
+    net = MLPClassifier((7,), **SHORT).fit(X, LABELS)
+    net.coefs_[0][:] = np.eye(5, 7) * 1.5
+    with pytest.raises(ValueError, match="pre-activations overflow float32"):
+        net.coefs_[0][:, 0] = 1.5
+        ActivationDisplay.from_estimator(net, np.atleast_2d(values))
 
 
 def test_without_matplotlib(monkeypatch):

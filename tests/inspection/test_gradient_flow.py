@@ -249,6 +249,15 @@ def test_at_most_so_many_rows(batch_norm):
         assert np.isclose(norms(net, X[:10], LABELS[:10], max_rows=1), of_rows).all(axis=1).any()
 
 
+@pytest.mark.parametrize("max_rows", [10_000, 20])
+def test_large_doubles_for_a_network_of_single_precision(max_rows, monkeypatch):
+    net = MLPClassifier((5, 3), **SHORT).fit(X, LABELS)
+    options = {"max_rows": max_rows, "random_state": 0}
+    expected = norms(net, np.float32(X), **options)
+    monkeypatch.setattr("skdnn.estimators.data.LARGE", 100)
+    assert_array_equal(norms(net, X, **options), expected)
+
+
 def test_rows_of_weight_zero_are_as_good_as_removed():
     net = MLPClassifier(**SMOOTH, batch_norm=True, **SHORT)
     weight = np.where(np.arange(60) % 4, WEIGHT, 0.0)
@@ -278,12 +287,23 @@ def test_the_figure():
     assert [len(line.get_xdata()) for line in display.lines_] == [4, 1]
 
 
+@pytest.mark.parametrize(
+    "line_kw", [{"c": "red", "lw": 3}, {"color": "red", "linewidth": 3, "marker": "x"}]
+)
+def test_keyword_arguments_by_any_of_their_names(line_kw):
+    display = GradientFlowDisplay.from_estimator(MLPClassifier(), X, LABELS, line_kw=line_kw)
+    assert display.lines_[0].get_color() == "red"
+    assert display.lines_[0].get_linewidth() == 3
+
+
 def test_names_and_axes():
     _, ax = plt.subplots()
     nets = [MLPClassifier(), make_pipeline(StandardScaler(), MLPRegressor())]
     display = GradientFlowDisplay.from_estimators(nets, X, LABELS, ax=ax)
     assert list(display.gradients) == ["MLPClassifier 1", "MLPRegressor 2"]
     assert display.ax_ is ax
+    display = GradientFlowDisplay.from_estimators(iter(nets), X, LABELS)
+    assert list(display.gradients) == ["MLPClassifier 1", "MLPRegressor 2"]
     display = GradientFlowDisplay.from_estimator(nets[1], X, LABELS, ax=ax)
     assert list(display.gradients) == ["MLPRegressor"]
     display = GradientFlowDisplay.from_estimator(nets[0], X, LABELS, ax=ax, name="mine")

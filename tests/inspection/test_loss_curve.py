@@ -73,18 +73,18 @@ def test_lines_are_the_history(name):
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_the_best_epoch_is_marked_on_every_line(name):
+def test_the_best_epoch_is_marked_on_the_curve_that_decided(name):
     estimator = FITTED[name]
     display = LossCurveDisplay.from_estimator(estimator)
-    lines = display.lines_ + display.score_lines_
-    for mark, line in zip(display.best_, lines, strict=True):
-        assert mark.axes is line.axes
-        assert mark.get_color() == line.get_color()
-        (epoch,), (value,) = mark.get_data()
-        assert epoch == estimator.best_iter_
-        assert value == line.get_ydata()[epoch - 1]
-    if estimator.early_stopping:
-        assert value == max(estimator.history_["validation_score"])
+    (mark,) = display.best_
+    (line,) = display.score_lines_ if estimator.early_stopping else display.lines_[:1]
+    assert mark.axes is line.axes
+    assert mark.get_color() == line.get_color()
+    (epoch,), (value,) = mark.get_data()
+    assert epoch == estimator.best_iter_
+    assert value == line.get_ydata()[epoch - 1]
+    best = max if estimator.early_stopping else min
+    assert value == best(line.get_ydata())
 
 
 def test_without_a_best_epoch_there_is_no_mark():
@@ -119,6 +119,35 @@ def test_scale_of_the_losses(log, scale):
     assert display.score_ax_.get_yscale() == "linear"
 
 
+def test_a_second_display_leaves_the_scale_as_it_is():
+    first = LossCurveDisplay.from_estimator(PLAIN, log=True)
+    LossCurveDisplay.from_estimator(STOPPED, ax=first.ax_)
+    assert first.ax_.get_yscale() == "log"
+    LossCurveDisplay.from_estimator(STOPPED, ax=first.ax_, log=False)
+    assert first.ax_.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("line_kw", [{"linestyle": "--"}, {"ls": "--"}, {"ls": ":", "c": "red"}])
+def test_the_legend_keeps_all_keys_whatever_the_style(line_kw):
+    display = LossCurveDisplay.from_estimator(STOPPED, line_kw=line_kw)
+    keys = ["training", "validation", "best epoch"]
+    assert legend_texts(display.ax_) == ["MLPClassifier", *keys]
+    style = line_kw.get("ls", "--")
+    handles = display.ax_.get_legend().legend_handles
+    assert [handle.get_linestyle() for handle in handles] == [style] * 3 + ["None"]
+    assert {line.get_linestyle() for line in display.lines_ + display.score_lines_} == {style}
+    assert handles[0].get_color() == display.lines_[1].get_color()
+
+
+def test_training_that_goes_on_does_not_change_what_was_drawn():
+    estimator = net().partial_fit(X, Y, classes=[0, 1])
+    display = LossCurveDisplay.from_estimator(estimator)
+    estimator.partial_fit(X, Y)
+    display.plot()
+    assert_draws(display.lines_[0], estimator.loss_curve_[:1])
+    assert len(estimator.loss_curve_) == 2
+
+
 def test_a_diverged_training_is_drawn_as_far_as_it_went():
     histories = {"wild": {"loss": [1.0, 5.0, np.inf], "validation_loss": [1.1, 6.0, np.nan]}}
     display = LossCurveDisplay(histories=histories, best_iters={"wild": 1}).plot(log=True)
@@ -136,6 +165,7 @@ def test_a_diverged_training_is_drawn_as_far_as_it_went():
         ({"net": PLAIN}, ["net", "training", "best epoch"]),
         ({"net": VALIDATED}, ["net", "training", "validation", "best epoch"]),
         ([PLAIN], ["MLPClassifier 1", "training", "best epoch"]),
+        (iter([PLAIN]), ["MLPClassifier 1", "training", "best epoch"]),
         (
             [PLAIN, FITTED["regressor"]],
             ["MLPClassifier 1", "MLPRegressor 2", "training", "validation", "best epoch"],
@@ -218,7 +248,7 @@ def test_plot_again():
     before = display.ax_
     assert display.plot() is display
     assert display.ax_ is not before
-    assert len(display.lines_) == len(display.ax_.lines) - 2 == 2
+    assert len(display.lines_) == len(display.ax_.lines) == 2
 
 
 # Estimators -------------------------------------------------------------------------------------

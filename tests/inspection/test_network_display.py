@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -244,3 +245,24 @@ def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r'NetworkDisplay .*pip install "skdnn\[plot\]"'):
         NetworkDisplay.from_estimator(fitted((3,)))
+
+
+@pytest.mark.parametrize(
+    "unit_kw",
+    [{"c": "red"}, {"color": "red"}, {"facecolor": "red"}, {"fc": "red"}],
+    ids=str,
+)
+def test_keyword_arguments_by_any_of_their_names(unit_kw):
+    net = MLPClassifier((3,), learning_rate="cosine", max_iter=2).fit(np.eye(4), [0, 1, 0, 1])
+    display = NetworkDisplay.from_estimator(
+        net,
+        unit_kw=unit_kw | {"edgecolor": "blue", "lw": 3},
+        edge_kw={"edgecolor": "lime", "lw": 2},
+    )
+    for units in display.units_:
+        assert to_hex(units.get_facecolor()[0]) == "#ff0000"
+        assert to_hex(units.get_edgecolor()[0]) == "#0000ff"
+        assert_array_equal(units.get_linewidth(), [3])
+    for edges in display.edges_:
+        assert to_hex(edges.get_edgecolor()[0]) == "#00ff00"
+        assert_array_equal(edges.get_linewidth(), [2])

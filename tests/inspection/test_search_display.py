@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import matplotlib.colors
 import numpy as np
@@ -28,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdnn import MLPClassifier
 from skdnn.inspection import Hyperparameter, SearchDisplay
-from skdnn.inspection.search import running_best
+from skdnn.inspection.search import best_nearby
 
 X, Y = np.arange(20.0).reshape(-1, 1), np.arange(20.0)
 
@@ -144,7 +145,7 @@ def test_marginals_are_the_best_scores_by_value(name, request):
         assert_array_equal(places, best.index)
         assert_array_equal(scores, best)
         assert_array_equal(line.get_data()[::turn][0], best.index)
-        assert_array_equal(line.get_data()[::turn][1], running_best(best.index, best)[2])
+        assert_array_equal(line.get_data()[::turn][1], best_nearby(best.index, best)[2])
     assert display.lines_ == [above.lines[1], beside.lines[1]]
 
 
@@ -185,6 +186,30 @@ def test_keyword_arguments_reach_the_artists(grid):
     assert {(line.get_color(), line.get_linewidth()) for line in display.lines_} == {("red", 3)}
 
 
+@pytest.mark.parametrize("line_kw", [{"c": "red", "lw": 3}, {"color": "red", "linewidth": 3}])
+def test_keyword_arguments_by_any_of_their_names(grid, line_kw):
+    points = {"linewidth": 2, "ec": "red"}
+    display = SearchDisplay.from_search(grid, "alpha", "rate", scatter_kw=points, line_kw=line_kw)
+    assert_array_equal(display.points_[0].get_linewidth(), [2])
+    assert matplotlib.colors.to_hex(display.points_[0].get_edgecolor()[0]) == "#ff0000"
+    assert {(line.get_color(), line.get_linewidth()) for line in display.lines_} == {("red", 3)}
+
+
+@pytest.mark.parametrize("name", ["c", "color", "facecolor", "fc", "facecolors"])
+def test_the_colour_of_the_points_is_free_where_it_is_not_the_score(grid, name):
+    kw = {name: "red"}
+    with pytest.raises(ValueError, match="scatter_kw must not set a colour"):
+        SearchDisplay.from_search(grid, "alpha", "rate", scatter_kw=kw)
+    assert not plt.get_fignums()
+    display = SearchDisplay.from_search(grid, "alpha", scatter_kw=kw)
+    assert matplotlib.colors.to_hex(display.points_[0].get_facecolor()[0]) == "#ff0000"
+
+
+def test_names_of_the_margins(grid):
+    above, beside = SearchDisplay.from_search(grid, "alpha", "rate").marginal_axes_
+    assert above.get_ylabel() == beside.get_xlabel() == "best score"
+
+
 def test_colours_and_margins_leave_far_outliers_out():
     alphas = np.logspace(-3, -1, 12)
     search = grid_search({"alpha": [1e-300, *alphas], "rate": [0.1, 0.2]})
@@ -218,17 +243,17 @@ def test_scores_over_one_hyperparameter(name, request):
     assert display.ax_.lines[0].get_zorder() < points.get_zorder()
     best = (search.best_params_["alpha"], search.best_score_)
     assert_array_equal(display.best_.get_offsets(), [best])
-    assert legend_texts(display.ax_) == ["candidates", f"best: {best[1]:.3g}", "running best"]
+    assert legend_texts(display.ax_) == ["candidates", f"best: {best[1]:.3g}", "best nearby"]
 
 
-def test_the_running_best_of_a_grid_is_the_best_by_value(grid):
+def test_the_best_nearby_of_a_grid_is_the_best_by_value(grid):
     (line,) = SearchDisplay.from_search(grid, "alpha").lines_
     best = table(grid).groupby("alpha").score.max()
     assert_array_equal(line.get_xdata(), best.index)
     assert_array_equal(line.get_ydata(), best)
 
 
-def test_the_running_best_is_an_envelope(random):
+def test_the_best_nearby_is_an_envelope(random):
     display = SearchDisplay.from_search(random, "alpha")
     (line,) = display.lines_
     expected = table(random).sort_values("alpha").score
@@ -237,14 +262,14 @@ def test_the_running_best_is_an_envelope(random):
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.floats(-1, 1) | st.just(np.nan)), max_size=60))
-def test_running_best(pairs):
+def test_best_nearby(pairs):
     positions, scores = np.array(pairs, dtype=float).reshape(-1, 2).T
-    places, best, running = running_best(positions, scores)
+    places, best, nearby = best_nearby(positions, scores)
     expected = pd.Series(scores).dropna().groupby(positions[~np.isnan(scores)]).max()
     assert_array_equal(places, expected.index)
     assert_array_equal(best, expected)
     window = 2 * (len(places) // 10) + 1
-    assert_array_equal(running, expected.rolling(window, center=True, min_periods=1).max())
+    assert_array_equal(nearby, expected.rolling(window, center=True, min_periods=1).max())
 
 
 # Scales -----------------------------------------------------------------------------------------
@@ -490,6 +515,46 @@ def test_iterations_of_successive_halving_are_rounds(halving):
     assert_array_equal(display.best_.get_offsets(), [[best["alpha"], best["rate"]]])
 
 
+class Growing(Peak):
+    """Scores fall with the rows: candidates of an early round look better than they are."""
+
+    def fit(self, X, y=None):
+        self.n_rows_ = len(X)
+        return super().fit(X, y)
+
+    def score(self, X, y=None):
+        return super().score(X, y) - 0.5 * self.n_rows_
+
+
+@pytest.mark.parametrize("y", [None, "rate"])
+def test_only_scores_of_the_most_resources_are_compared(y):
+    grid = {"alpha": ALPHAS, "rate": RATES}
+    search = HalvingGridSearchCV(
+        Growing(), grid, min_resources=5, factor=2, cv=2, random_state=0
+    ).fit(X, Y)
+    display = SearchDisplay.from_search(search, "alpha", y)
+    results = table(search)[search.cv_results_["iter"] == search.n_iterations_ - 1]
+    assert 1 < len(results) < len(search.cv_results_["params"])
+    best = results.groupby("alpha").score.max()
+    line = display.lines_[0]
+    assert_array_equal(line.get_xdata(), best.index)
+    assert_array_equal(line.get_ydata(), best_nearby(best.index, best)[2])
+    assert sum(len(points.get_offsets()) for points in display.points_) == sum(search.n_candidates_)
+    if y is None:
+        assert display.best_.get_offsets()[0, 1] == line.get_ydata().max()
+        assert legend_texts(display.ax_)[-1] == "best nearby, most resources"
+
+
+def test_the_best_by_another_metric_is_of_the_last_round():
+    search = HalvingGridSearchCV(
+        Growing(), {"alpha": ALPHAS}, min_resources=5, factor=2, cv=2, random_state=0
+    ).fit(X, Y)
+    results = search.cv_results_
+    results["mean_test_other"] = results["mean_test_score"]
+    display = SearchDisplay.from_search(search, "alpha", metric="other")
+    assert results["iter"][display.best_index] == search.n_iterations_ - 1
+
+
 # Metrics ----------------------------------------------------------------------------------------
 
 
@@ -520,13 +585,27 @@ def test_the_choice_of_the_search_is_marked():
     assert SearchDisplay.from_search(search, "alpha").best_.get_offsets()[0, 0] == ALPHAS[3]
 
 
-@pytest.mark.parametrize(
-    "refit, metric, got",
-    [(False, None, "None"), (lambda results: 0, None, "<function"), ("good", "f", "'f'")],
-)
-def test_wrong_metric(refit, metric, got):
-    with pytest.raises(ValueError, match=rf"metric must be one of 'good', 'bad'\. Got {got}"):
-        SearchDisplay.from_search(several(refit), "alpha", metric=metric)
+@pytest.mark.parametrize("refit", [False, lambda results: 0])
+def test_several_metrics_and_none_named(refit):
+    search = several(refit)
+    with pytest.raises(ValueError, match=r"pass metric=, one of 'good', 'bad'\."):
+        SearchDisplay.from_search(search, "alpha")
+    del search.refit
+    with pytest.raises(ValueError, match=r"pass metric="):
+        SearchDisplay.from_search(search, "alpha")
+    assert SearchDisplay.from_search(search, "alpha", metric="bad").best_index == 0
+
+
+def test_wrong_metric():
+    with pytest.raises(ValueError, match=r"metric must be one of 'good', 'bad'\. Got 'f'"):
+        SearchDisplay.from_search(several("good"), "alpha", metric="f")
+
+
+def test_results_are_all_that_is_needed(grid):
+    results = SimpleNamespace(cv_results_=grid.cv_results_)
+    found = SearchDisplay.from_search(results, "alpha", "rate").best_
+    expected = SearchDisplay.from_search(grid, "alpha", "rate").best_
+    assert_array_equal(found.get_offsets(), expected.get_offsets())
 
 
 def test_a_single_metric_by_name():
@@ -637,3 +716,9 @@ def test_plot_again(grid):
     assert display.plot(marginals=False) is display
     assert display.ax_ is not before
     assert len(display.points_) == 1
+
+
+def test_ticks_of_a_grid_with_lists_in_it():
+    sizes = Hyperparameter("sizes", [4, 8], log=True, grid=[4, 8, [4, 4]])
+    assert sizes.ticks == {4: "4", 8: "8"}
+    assert Hyperparameter("sizes", [4, 8], grid=[4, 8, [4, 4]]).ticks == {}

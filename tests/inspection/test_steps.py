@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.inspection.steps import split_steps
+from skdnn.inspection.steps import by_name, fitted_network, split_steps
 
 X = np.random.default_rng(0).normal(size=(30, 3))
 LABELS = np.arange(30) % 2
 NET = MLPClassifier((4,), max_iter=2, learning_rate="cosine", random_state=0)
+FITTED = clone(NET).fit(X, LABELS)
 
 
 @pytest.mark.parametrize("net", [MLPClassifier(), MLPRegressor()])
@@ -50,6 +52,7 @@ def test_a_search_without_best_estimator(refit):
 @pytest.mark.parametrize(
     "wrong",
     [
+        TunedThresholdClassifierCV(FITTED, cv="prefit", refit=False).fit(X, LABELS),
         LogisticRegression(),
         make_pipeline(StandardScaler(), LogisticRegression()),
         make_pipeline(NET, StandardScaler()),
@@ -60,3 +63,18 @@ def test_a_search_without_best_estimator(refit):
 def test_anything_else_is_refused(wrong):
     with pytest.raises(TypeError, match="estimator must be an MLPClassifier or MLPRegressor"):
         split_steps(wrong)
+
+
+def test_only_what_is_fitted():
+    pipeline = make_pipeline(StandardScaler(), FITTED)
+    assert fitted_network(pipeline)[1] is FITTED
+    with pytest.raises(NotFittedError, match="MLPClassifier"):
+        fitted_network(clone(pipeline))
+
+
+@pytest.mark.parametrize("container", [list, tuple, iter])
+def test_names(container):
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor())
+    named = by_name(container([NET, pipeline]))
+    assert named == {"MLPClassifier 1": NET, "MLPRegressor 2": pipeline}
+    assert by_name({"a": NET}) == {"a": NET}
