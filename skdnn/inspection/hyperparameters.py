@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 FEW = 8  # values of a logarithmic grid that all get a tick
+MANY = 15  # categories that all get a tick
 LONG = 40  # characters of tick labels that do not fit side by side
 
 
@@ -51,9 +52,13 @@ class Hyperparameter:
 
     @cached_property
     def categories(self) -> list[str]:
-        """Names of the values that occur, those of the grid first."""
+        """Names of the values that occur, those of the grid first, sizes of layers by size."""
         occurring = {category(value) for value in self.values if not is_missing(value)}
-        names = dict.fromkeys(map(category, [*self.grid, *self.values]))
+        sizes = all(isinstance(value, tuple | list) for value in self.values)
+        values = (
+            sorted(self.values, key=lambda value: (len(value), *value)) if sizes else self.values
+        )
+        names = dict.fromkeys(map(category, [*self.grid, *values]))
         return [name for name in names if name in occurring]
 
     @cached_property
@@ -68,7 +73,8 @@ class Hyperparameter:
     def ticks(self) -> dict[float, str]:
         """Labels by place, where the axis is to have no others; empty if it chooses its own."""
         if self.is_categorical:
-            return dict(enumerate(self.categories))
+            every = math.ceil(len(self.categories) / MANY)
+            return dict(list(enumerate(self.categories))[::every])
         numbers = sorted({number for number in self.values if not is_missing(number)})
         listed = set(numbers) <= {value for value in self.grid if is_number(value)}
         return {v: f"{v:g}" for v in numbers} if self.log and listed and len(numbers) <= FEW else {}
@@ -83,7 +89,7 @@ class Hyperparameter:
             axis.set_ticks(list(ticks), list(ticks.values()), **style)
             axis.set_ticks([], minor=True)
         if self.is_categorical:
-            ax.set(**{f"{side}lim": (-0.5, len(ticks) - 0.5)})
+            ax.set(**{f"{side}lim": (-0.5, len(self.categories) - 0.5)})
 
 
 def is_missing(value) -> bool:

@@ -722,3 +722,19 @@ def test_ticks_of_a_grid_with_lists_in_it():
     sizes = Hyperparameter("sizes", [4, 8], log=True, grid=[4, 8, [4, 4]])
     assert sizes.ticks == {4: "4", 8: "8"}
     assert Hyperparameter("sizes", [4, 8], grid=[4, 8, [4, 4]]).ticks == {}
+
+
+def test_many_sizes_of_layers_are_in_order_and_not_all_named():
+    rng = np.random.default_rng(0)
+    sizes = [
+        (width,) * depth for width, depth in zip(range(1, 41), rng.integers(1, 4, 40), strict=True)
+    ]
+    axis = Hyperparameter("hidden_layer_sizes", [sizes[i] for i in rng.permutation(40)])
+    assert axis.categories == [
+        str(one) for depth in (1, 2, 3) for one in sizes if len(one) == depth
+    ]
+    assert 8 <= len(axis.ticks) <= 15
+    assert all(axis.categories[place] == name for place, name in axis.ticks.items())
+    _, ax = plt.subplots()
+    axis.set_axis(ax, "x")
+    assert ax.get_xlim() == (-0.5, 39.5)
