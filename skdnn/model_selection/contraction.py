@@ -36,9 +36,8 @@ class Contracted:
     def rvs(self, size=None, random_state=None):
         """Draw a value, or `size` of them."""
         shape = np.shape(self.low) if size is None else (size, *np.shape(self.low))
-        return self._values(
-            uniform.rvs(self.low, self._width(), size=shape, random_state=random_state)
-        )
+        u = uniform.rvs(self.low, self._width(), size=shape, random_state=random_state)
+        return self._values(u)
 
     def support(self) -> tuple:
         """Return the smallest and the largest value."""
@@ -103,8 +102,8 @@ def describe(distribution) -> str:
 def contract(values, best: list, shrink: float):
     """Return what is left of the values of a hyperparameter, a list or a distribution.
 
-    A list keeps what `best` has of it, a distribution with quantiles the part around `best`; one
-    without (an object with no more than ``rvs``) stays as it is.
+    A list keeps what `best` has of it, a distribution the part around `best`; one that does not
+    tell its quantiles stays as it is.
     """
     if not hasattr(values, "rvs"):
         return [value for value in values if is_in(value, best)]
