@@ -363,6 +363,7 @@ class MulticlassHinge:
     """ℓ = max(0, margin + s_j - s_y), j = argmaxₖ≠y sₖ (Crammer and Singer, 2001).
 
     dS = onehot(j) - onehot(y) where margin + s_j ≥ s_y, else 0.  With margin 0 the perceptron's.
+    A class without rivals costs nothing.
 
     Parameters
     ----------
@@ -377,6 +378,9 @@ class MulticlassHinge:
         return S
 
     def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        if S.shape[1] == 1:
+            dS.fill(0.0)
+            return 0.0
         rows = np.arange(len(S))
         np.copyto(dS, S)
         dS[rows, Y] = -np.inf

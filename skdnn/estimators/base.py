@@ -35,7 +35,7 @@ from skdnn.estimators._sklearn import (
 )
 from skdnn.estimators.construction import check_combination, compute_dtype, warn_of_no_effect
 from skdnn.estimators.course import Course, begin, resume, run
-from skdnn.estimators.data import Sample, check_sample
+from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 from skdnn.estimators.summary import as_text
 
@@ -140,11 +140,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the engine's loss."""
 
     @abstractmethod
+    def _truth(self, sample: Sample):
+        """Return what the score of the target compares predictions with."""
+
+    @abstractmethod
     def _weigh_classes(self, sample: Sample) -> None:
         """Note the weights of the classes, balanced over the rows in use."""
 
     @abstractmethod
-    def _effective_weight(self, y, weight):
+    def _effective_weight(self, Y, weight):
         """Return the weights of the rows, class weights included, or None."""
 
     # Fitting -------------------------------------------------------------------------
@@ -184,7 +188,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             check_combination(self)
             warn_of_no_effect(self, held_out is not None)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            self._prepare_target(sample, resuming)
+            sample = self._prepare_target(sample, resuming)
             if resuming:  # a copy, so that failing leaves no trace in the fitted model
                 self._course = copy.deepcopy(vars(self).get("_course"))
             course = self._course = resume(self) if resuming else begin(self)
@@ -205,20 +209,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if not resuming:
                 warn_of_no_effect(self, has_validation_data=False)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            self._prepare_target(sample, resuming, classes, incremental=True)
+            sample = self._prepare_target(sample, resuming, classes, incremental=True)
             batches = self._batches(sample)
             course = self._course = resume(self) if resuming else begin(self)
             self._train(course, batches, None, NoHooks(), incremental=True)
             self._publish(course)
         return self
 
-    def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False):
-        """Decide what is to be predicted, or check that y still asks for the same."""
+    def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False) -> Sample:
+        """Decide what is to be predicted, or check that y still asks for the same, and encode y."""
         if resuming:
             self._check_target(sample.used(sample.y), incremental)
         else:
             self._target = self._new_target(sample, classes)
+        sample = sample.encoded(self._target)
         self._weigh_classes(sample)
+        return sample
 
     def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Validation | None]:
         """Return the rows to train on and those to validate on, if any."""
@@ -226,8 +232,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return sample, self._validation(self._check_held_out(*given))
         if not self.early_stopping:
             return sample, None
-        stratifies = self._target.stratifies
-        labels = self._target.encode(sample.used(sample.y)) if stratifies else None
+        labels = sample.used(sample.Y) if self._target.stratifies else None
         train, held_out = sample.split(labels, self.validation_fraction, seed)
         return train, self._validation(held_out)
 
@@ -245,19 +250,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # Data ----------------------------------------------------------------------------
 
-    def _encode(self, y):
-        """Return y as the loss wants it: labels stay integers."""
-        Y = self._target.encode(y)
-        return Y if np.issubdtype(Y.dtype, np.integer) else Y.astype(compute_dtype(self))
+    def _wanted(self, Y):
+        """Return encoded targets as the loss wants them."""
+        return self._target.wanted(Y, compute_dtype(self))
 
-    def _training_weight(self, y, weight):
+    def _training_weight(self, Y, weight):
         """Return the effective weights in the dtype of the computations, or None."""
-        weight = self._effective_weight(y, weight)
+        weight = self._effective_weight(Y, weight)
         return None if weight is None else weight.astype(compute_dtype(self), copy=False)
 
     def _batches(self, sample: Sample) -> Batches:
-        y, weight = sample.used(sample.y), sample.used(sample.weight)
-        Y, weight, rows = self._encode(y), self._training_weight(y, weight), sample.rows
+        Y, weight, rows = sample.used(sample.Y), sample.used(sample.weight), sample.rows
+        Y, weight = self._wanted(Y), self._training_weight(Y, weight)
         if weight is not None and not weight.all():  # a class of weight zero
             used = np.flatnonzero(weight)
             if len(used) == 0:
@@ -282,24 +286,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_held_out(self, X, y, sample_weight) -> Sample:
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
-        held_out = check_sample(self, X, y, sample_weight, reset=False)
+        held_out = check_sample(self, X, y, sample_weight, reset=False, suffix="_val")
+        with about("y", "_val"):
+            held_out = held_out.encoded(self._target)
         if self.early_stopping and held_out.n < 2:
             raise ValueError("The validation set is too small: X_val has fewer than 2 rows.")
         return held_out
 
     def _validation(self, held_out: Sample) -> Validation:
-        X, y, weight = (held_out.used(A) for A in (held_out.X, held_out.y, held_out.weight))
-        training_weight = self._training_weight(y, weight)
+        held_out = held_out.compact()
+        Y, weight = held_out.Y, held_out.weight
+        training_weight = self._training_weight(Y, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
-        return Validation(X, self._encode(y), training_weight, self._score_function(X, y, weight))
+        score = self._score_function(held_out)
+        return Validation(held_out.X, self._wanted(Y), training_weight, score)
 
-    def _score_function(self, X, y, weight):
+    def _score_function(self, held_out: Sample):
         """Return the function from raw scores to the number that early stopping watches."""
+        X, y, weight = held_out.X, held_out.y, held_out.weight
         if self.scoring == "loss":
             return None
         if self.scoring is None:
-            return lambda S: self._target.score(S, y, weight)
+            truth = self._truth(held_out)
+            return lambda S: self._target.score(S, truth, weight)
         scorer = check_scoring(self, self.scoring)
         weights = {} if weight is None else {"sample_weight": weight}
 

@@ -6,18 +6,17 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_consistent_length
 
-from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
+from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.data import read_y
+from skdnn.estimators.labels import check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
     MARGIN,
-    MultilabelTarget,
-    MultioutputTarget,
+    BinaryTarget,
+    MulticlassTarget,
     classification_target,
-    one_column,
-    subset_accuracy,
 )
 
 
@@ -32,7 +31,7 @@ def same_classes(classes, fitted) -> bool:
     """Whether `classes`, in any order, are those of the fitted model."""
     if isinstance(fitted, list):
         return len(classes) == len(fitted) and all(map(same_classes, classes, fitted))
-    return np.array_equal(np.unique(classes), fitted)
+    return np.array_equal(distinct_named(classes), fitted)
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -147,7 +146,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Attributes
     ----------
     classes_ : ndarray or list of ndarray
-        Class labels; a list, one an output, where y has several columns of classes.
+        Class labels, sorted; a list, one an output, where y has several columns of classes.
+        Objects that are numbers become an array of numbers.
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.
     history_ : dict of list
@@ -179,9 +179,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    The tasks are told from y: two classes, several classes, several labels (an indicator
-    matrix), or several columns of classes, for which `predict_proba` returns a list as
-    forests do.
+    The task is told from y.  One column is a choice between its classes; where there is but one
+    class, it is always predicted.  Several columns in which all values are 0 and 1 (or False and
+    True) are an indicator matrix: as many labels, any of which may apply.  Several columns with
+    any other value, such as 1 and 2, -1 and 1, or text, are as many choices between classes, for
+    which `classes_`, `predict_proba` and `decision_function` are lists, as in forests.  So which
+    values happen to be in a part of y makes a difference only where it shows 0 and 1 alone, and
+    the whole has more: `partial_fit` with a list of the `classes` of every column, or classes
+    with texts for names, are choices between classes whatever a part of y shows.
 
     References
     ----------
@@ -292,11 +297,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # Targets -------------------------------------------------------------------------
 
-    def _check_y(self, y):
-        y = check_array(
-            y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", estimator=self
-        )
-        return one_column(y)
+    def _check_y(self, y, warn=True):
+        y = read_y(self, y, accept_sparse="csr")
+        check_labels(y)
+        return one_column(y, warn)
 
     def _new_target(self, sample, classes):
         target = classification_target(sample.used(sample.y), classes)
@@ -304,11 +308,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return target
 
     def _check_target(self, y, incremental):
-        if incremental or isinstance(self._target, MultilabelTarget | MultioutputTarget):
-            self._target.encode(y)
+        if incremental or not isinstance(self._target, BinaryTarget | MulticlassTarget):
             return
-        check_classification_targets(y)
-        classes = np.unique(y)
+        classes = distinct(y) if y.ndim == 1 else self.classes_
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
@@ -318,16 +320,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss(self, target):
         return target.loss(self.loss, self.label_smoothing)
 
+    def _truth(self, sample):
+        return sample.Y
+
     def _weigh_classes(self, sample):
         if self.class_weight is None:
             return
-        y, weight = sample.used(sample.y), sample.used(sample.weight)
-        self._class_weights = self._target.class_weights(self.class_weight, y, weight)
+        Y, weight = sample.used(sample.Y), sample.used(sample.weight)
+        self._class_weights = self._target.class_weights(self.class_weight, Y, weight)
 
-    def _effective_weight(self, y, weight):
+    def _effective_weight(self, Y, weight):
         if self.class_weight is None:
             return weight
-        codes = self._target.encode(y).reshape(y.shape[0], -1).astype(int)
+        codes = Y.reshape(len(Y), -1).astype(int)
         of_classes = np.prod([w[c] for w, c in zip(self._class_weights, codes.T, strict=True)], 0)
         return of_classes if weight is None else weight * of_classes
 
@@ -349,7 +354,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         classes : array-like of shape (n_classes,) or list of them, default=None
-            All classes that will ever come; needed in the first call only.
+            All classes that will ever come; needed in the first call only.  A list of the classes
+            of every column makes several columns of y choices between classes, whatever they hold.
 
         Returns
         -------
@@ -385,7 +391,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The most probable class, or every label whose probability exceeds one half.
+            The most probable class, or every label whose probability exceeds one half.  Text
+            beside numbers is an array of objects.
         """
         S, _ = self._raw_scores(X)
         return self._target.labels(S)
@@ -401,8 +408,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes), or list of ndarray
-            For two classes one score, positive for the second; a list where y has several
-            columns of classes.
+            For two classes one score, positive for the second, otherwise one a class; a list
+            where y has several columns of classes.
         """
         S, dtype = self._raw_scores(X)
         return self._target.decision(S.astype(dtype, copy=False))
@@ -460,9 +467,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         float
             In [0, 1].
         """
-        if isinstance(vars(self).get("_target"), MultioutputTarget):
-            return subset_accuracy(y, self.predict(X), sample_weight)
-        return super().score(X, y, sample_weight)
+        S, _ = self._raw_scores(X)
+        y = self._check_y(y, warn=False)
+        check_consistent_length(S, y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, S, dtype=np.float64)
+        return self._target.score(S, self._target.encode(y, strict=False), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

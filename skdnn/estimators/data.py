@@ -1,10 +1,14 @@
 """What a user hands in: rows to learn from."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import DTypePromotionError
+from scipy import sparse
 from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skdnn.estimators._sklearn import check_sample_weight
@@ -25,6 +29,8 @@ class Sample:
         Targets, as the user gave them.
     weight : ndarray of shape (n_samples,) or None
         Weights in float64; None is all ones.
+    Y : ndarray of shape (n_samples, ...) or None
+        Targets, as the network's target encodes them; zeros in rows that are not in use.
     rows : ndarray of int or None
         The rows in use; None is all of them.  X is not copied to leave some out.
     """
@@ -33,6 +39,7 @@ class Sample:
     y: np.ndarray
     weight: np.ndarray | None
     rows: np.ndarray | None = None
+    Y: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -48,6 +55,18 @@ class Sample:
             return self
         return replace(self, rows=np.flatnonzero(wanted))
 
+    def encoded(self, target) -> "Sample":
+        """Return the sample with y encoded for `target`, which sees the rows in use only."""
+        Y = target.encode(self.used(self.y))
+        if self.rows is not None:
+            used, Y = Y, np.zeros((self.X.shape[0], *Y.shape[1:]), Y.dtype)
+            Y[self.rows] = used
+        return replace(self, Y=Y)
+
+    def compact(self) -> "Sample":
+        """Return the rows in use as a sample of their own."""
+        return Sample(*map(self.used, (self.X, self.y, self.weight)), None, self.used(self.Y))
+
     def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
         """Part the rows in use at random, with the shares of their `labels` kept if given."""
         rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
@@ -59,8 +78,7 @@ class Sample:
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
-        weight = None if self.weight is None else self.weight[held_out]
-        return replace(self, rows=train), Sample(self.X[held_out], self.y[held_out], weight)
+        return replace(self, rows=train), replace(self, rows=held_out).compact()
 
 
 def check_inputs(estimator, X, *, reset: bool):
@@ -89,6 +107,54 @@ def is_large(X) -> bool:
     return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE
 
 
+def read_y(estimator, y, **options) -> np.ndarray:
+    """Return y as an array of any type, or as CSR, with nothing missing or infinite in it."""
+    options |= {"ensure_2d": False, "ensure_all_finite": False, "estimator": estimator}
+    if isinstance(getattr(y, "dtype", None), np.dtypes.StringDType):
+        y = y.astype(object)
+    if np.ma.is_masked(y):
+        raise ValueError("Input y contains NaN: some of its values are masked.")
+    try:
+        y = check_array(y, dtype=None, input_name="y", **options)
+    except DTypePromotionError:  # columns of a frame with no dtype in common
+        y = check_array(np.asarray(y, dtype=object), dtype=None, input_name="y", **options)
+    numbers = y.data if sparse.issparse(y) else y
+    if has_missing(numbers):
+        raise ValueError("Input y contains NaN.")
+    if numbers.dtype.kind == "f":
+        assert_all_finite(numbers, input_name="y")
+    return y
+
+
+def has_missing(values: np.ndarray) -> bool:
+    """Whether there is None, NaN, NaT or the NA of pandas among objects or times."""
+    if values.dtype.kind in "mM":
+        return bool(np.isnat(values).any())
+    if values.dtype != object:
+        return False
+    types = {t.__name__ for t in set(map(type, values.ravel().tolist()))}
+    return bool(types & {"NoneType", "NAType", "NaTType"}) or bool(np.any(values != values))
+
+
+def as_numbers(y: np.ndarray) -> np.ndarray:
+    """Return y as numbers, or say why it is none."""
+    types = {y.dtype.type} if y.dtype != object else set(map(type, y.ravel().tolist()))
+    if any(issubclass(t, np.datetime64 | np.timedelta64) for t in types):
+        raise ValueError(
+            f"Input y must be numbers. Got {y.dtype}: turn times into numbers first, for example "
+            "into seconds by (y - y[0]) / np.timedelta64(1, 's')."
+        )
+    if y.dtype != object:
+        return check_array(y, ensure_2d=False, input_name="y")  # has words for text
+    try:
+        y = y.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        names = sorted(t.__name__ for t in types)
+        raise ValueError(f"Input y must be numbers. Got {', '.join(names)}: {error}") from error
+    assert_all_finite(y, input_name="y")
+    return y
+
+
 def check_range(estimator, A, name: str) -> None:
     """Refuse numbers that the dtype of the computations cannot hold."""
     dtype = np.dtype(compute_dtype(estimator))
@@ -96,17 +162,35 @@ def check_range(estimator, A, name: str) -> None:
         raise ValueError(f"Input {name} contains infinity or a value too large for {dtype!r}.")
 
 
-def check_sample(estimator, X, y, sample_weight, *, reset: bool) -> Sample:
-    """Return the validated rows; those of weight zero are left out."""
+@contextmanager
+def about(name: str, suffix: str):
+    """Let an error begin with the name of the parameter it is about, if that has a suffix."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not suffix:
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name}{suffix}: {error}") from error
+
+
+def check_sample(estimator, X, y, sample_weight, *, reset: bool, suffix: str = "") -> Sample:
+    """Return the validated rows; those of weight zero are left out.
+
+    `suffix` is what the names of the parameters end with: "_val" for the rows to validate on.
+    """
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    X = check_inputs(estimator, X, reset=reset)
-    y = estimator._check_y(y)
-    check_consistent_length(X, y)
+    with about("X", suffix):
+        X = check_inputs(estimator, X, reset=reset)
+    with about("y", suffix):
+        y = estimator._check_y(y)
+        check_consistent_length(X, y)
     if sample_weight is None:
         return Sample(X, y, None)
-    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    check_range(estimator, weight, "sample_weight")
+    with about("sample_weight", suffix):
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        check_range(estimator, weight, "sample_weight")
     sample = Sample(X, y, weight).among(weight > 0)
     return replace(sample, weight=None) if np.all(sample.used(weight) == 1) else sample

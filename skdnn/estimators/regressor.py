@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array
 
 from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.construction import compute_dtype
-from skdnn.estimators.data import check_range
-from skdnn.estimators.targets import EQUIVARIANT, LOG_LINK, RegressionTarget, one_column
+from skdnn.estimators.data import as_numbers, check_range, read_y
+from skdnn.estimators.labels import one_column
+from skdnn.estimators.targets import EQUIVARIANT, LOG_LINK, RegressionTarget
 
 LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
 
@@ -275,8 +275,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y):
-        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
-        y = one_column(y)
+        y = one_column(as_numbers(read_y(self, y)))
         check_range(self, y, "y")
         if self.loss == "poisson" and np.any(y < 0):
             raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
@@ -308,7 +307,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 "A network can only be trained further on the same scale of y: not with "
                 f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
             )
-        self._target.encode(y)
+
+    def _truth(self, sample):
+        return sample.y
 
     def _loss(self, target):
         return {
@@ -323,7 +324,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _weigh_classes(self, sample):
         pass
 
-    def _effective_weight(self, y, weight):
+    def _effective_weight(self, Y, weight):
         return weight
 
     # Learning bit by bit -------------------------------------------------------------

@@ -1,72 +1,34 @@
 """What the network is asked to predict: one final class a task.
 
 A target turns the user's ``y`` into the array ``Y`` that a loss wants, and raw scores ``S``
-back into what the user expects.  ``stratifies`` says whether a validation split keeps the
-shares of the classes, ``folds`` whether the last layer of a trained network has to be
-rescaled to predict in the units of y.
+back into what the user expects.  ``encode(y)`` is the part of it that takes time, done once in a
+fit: the codes of labels, or standardised numbers; ``wanted(Y, dtype)`` gives them the shape and the
+dtype.  ``stratifies`` says whether a validation split keeps the shares of the classes, ``folds``
+whether the last layer of a trained network has to be rescaled to predict in the units of y.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import column_or_1d, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.metrics import r2_score
 
 from skdnn.engine import kernels, losses
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
+from skdnn.estimators.labels import (
+    dense,
+    distinct,
+    distinct_named,
+    encode,
+    weights_by_column,
+    weights_of_classes,
+    zeros_and_ones,
+)
 
 MARGIN = {"hinge": 1.0, "perceptron": 0.0}
-
-
-def encode_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the index in `classes` of every label, or say which are unknown."""
-    if y.ndim != 1:
-        raise ValueError(f"`y` must be one column of labels. Got shape {y.shape}.")
-    known = np.isin(y, classes)
-    if not known.all():
-        raise ValueError(
-            "`y` has classes not in `self.classes_`. "
-            f"`self.classes_` has {classes}. 'y' has {np.unique(y)}."
-        )
-    return np.searchsorted(classes, y)
-
-
-def weights_of_classes(class_weight, classes, y, weight) -> np.ndarray:
-    """Return the weight of every class; a class that "balanced" does not see keeps weight 1."""
-    if not isinstance(class_weight, str):
-        if not isinstance(class_weight, dict):
-            raise ValueError(f"class_weight of one output must be a dict. Got {class_weight!r}.")
-        if not all(isinstance(w, Real) for w in class_weight.values()):
-            raise ValueError(f"class_weight must be numbers. Got {class_weight}.")
-        if not all(np.isfinite(w) and w >= 0 for w in class_weight.values()):
-            raise ValueError(f"class_weight must be finite and not negative. Got {class_weight}.")
-        return compute_class_weight(class_weight, classes=classes, y=y)
-    weights, seen = np.ones(len(classes)), np.unique(y)
-    balanced = compute_class_weight(class_weight, classes=seen, y=y, sample_weight=weight)
-    weights[np.searchsorted(classes, seen)] = balanced
-    return weights
-
-
-def weights_by_column(class_weight, classes: list, y, weight) -> list[np.ndarray]:
-    """Return the weights of the classes of every column of y."""
-    if class_weight != "balanced" and not (
-        isinstance(class_weight, list) and len(class_weight) == len(classes)
-    ):
-        raise ValueError(
-            "For several outputs class_weight must be 'balanced' or a list of dicts, one an output."
-        )
-    each = [class_weight] * len(classes) if isinstance(class_weight, str) else class_weight
-    columns = (y.toarray() if sparse.issparse(y) else y).T
-    return [
-        weights_of_classes(w, c, y_j, weight)
-        for w, c, y_j in zip(each, classes, columns, strict=True)
-    ]
 
 
 def as_doubles(S: np.ndarray) -> np.ndarray:
@@ -101,11 +63,14 @@ class BinaryTarget:
     stratifies: ClassVar[bool] = True
     folds: ClassVar[bool] = False
 
-    def encode(self, y):
-        return encode_labels(y, self.classes).astype(bool)[:, None]
+    def encode(self, y, strict=True):
+        return encode(y, self.classes, strict)
 
-    def class_weights(self, class_weight, y, weight):
-        return [weights_of_classes(class_weight, self.classes, y, weight)]
+    def wanted(self, Y, dtype):
+        return Y.astype(dtype)[:, None]
+
+    def class_weights(self, class_weight, Y, weight):
+        return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
     def loss(self, name, smoothing):
         if name in MARGIN:
@@ -114,8 +79,11 @@ class BinaryTarget:
             return losses.LogisticSquaredError(smoothing)
         return losses.LogisticCrossEntropy(smoothing)
 
+    def codes(self, S):
+        return (S[:, 0] > 0).astype(int)
+
     def labels(self, S):
-        return self.classes[(S[:, 0] > 0).astype(int)]
+        return self.classes[self.codes(S)]
 
     def decision(self, S):
         return S[:, 0]
@@ -123,8 +91,8 @@ class BinaryTarget:
     def probabilities(self, S):
         return by_blocks(two_probabilities, S, 2)
 
-    def score(self, S, y, weight):
-        return accuracy_score(y, self.labels(S), sample_weight=weight)
+    def score(self, S, Y, weight):
+        return share_right(Y, self.codes(S), weight)
 
 
 @dataclass
@@ -139,11 +107,14 @@ class MulticlassTarget:
     def n_scores(self):
         return len(self.classes)
 
-    def encode(self, y):
-        return encode_labels(y, self.classes)
+    def encode(self, y, strict=True):
+        return encode(y, self.classes, strict)
 
-    def class_weights(self, class_weight, y, weight):
-        return [weights_of_classes(class_weight, self.classes, y, weight)]
+    def wanted(self, Y, dtype):
+        return Y
+
+    def class_weights(self, class_weight, Y, weight):
+        return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
     def loss(self, name, smoothing):
         if name in MARGIN:
@@ -152,8 +123,11 @@ class MulticlassTarget:
             return losses.SoftmaxSquaredError(smoothing)
         return losses.SoftmaxCrossEntropy(smoothing)
 
+    def codes(self, S):
+        return S.argmax(axis=1)
+
     def labels(self, S):
-        return self.classes[S.argmax(axis=1)]
+        return self.classes[self.codes(S)]
 
     def decision(self, S):
         return S
@@ -161,13 +135,16 @@ class MulticlassTarget:
     def probabilities(self, S):
         return by_blocks(kernels.softmax, S, S.shape[1])
 
-    def score(self, S, y, weight):
-        return accuracy_score(y, self.labels(S), sample_weight=weight)
+    def score(self, S, Y, weight):
+        return share_right(Y, self.codes(S), weight)
 
 
 @dataclass
 class MultilabelTarget:
-    """Any of K labels, one score a label; ``sparse`` where y came as a sparse matrix."""
+    """Any of K labels, one score a label; ``sparse`` where y came as a sparse matrix.
+
+    A code is whether a label is there.
+    """
 
     classes: np.ndarray
     sparse: bool = False
@@ -178,22 +155,27 @@ class MultilabelTarget:
     def n_scores(self):
         return len(self.classes)
 
-    def encode(self, y):
+    def encode(self, y, strict=True):
         if y.ndim != 2 or y.shape[1] != self.n_scores:
             raise ValueError(f"`y` must have {self.n_scores} labels. Got shape {y.shape}.")
-        Y = y.toarray() if sparse.issparse(y) else y
-        if not np.isin(Y, (0, 1)).all():
+        if not zeros_and_ones(y):
             raise ValueError("`y` must be an indicator matrix of zeros and ones, as before.")
-        return Y.astype(bool)
+        return dense(y).astype(bool)
 
-    def class_weights(self, class_weight, y, weight):
+    def wanted(self, Y, dtype):
+        return Y.astype(dtype)
+
+    def class_weights(self, class_weight, Y, weight):
         yes_or_no = [np.arange(2)] * self.n_scores
-        return weights_by_column(class_weight, yes_or_no, y, weight)
+        return weights_by_column(class_weight, yes_or_no, Y.astype(int), weight)
 
     loss = BinaryTarget.loss
 
+    def codes(self, S):
+        return S > 0
+
     def labels(self, S):
-        Y = (S > 0).astype(int)
+        Y = self.codes(S).astype(int)
         return sparse.csr_matrix(Y) if self.sparse else Y
 
     def decision(self, S):
@@ -202,8 +184,8 @@ class MultilabelTarget:
     def probabilities(self, S):
         return by_blocks(expit, S, S.shape[1])
 
-    def score(self, S, y, weight):
-        return accuracy_score(y, self.labels(S), sample_weight=weight)
+    def score(self, S, Y, weight):
+        return share_right(Y, self.codes(S), weight)
 
 
 @dataclass
@@ -222,13 +204,17 @@ class MultioutputTarget:
     def n_scores(self):
         return sum(output.n_scores for output in self.outputs)
 
-    def encode(self, y):
+    def encode(self, y, strict=True):
         if y.ndim != 2 or y.shape[1] != len(self.outputs):
             raise ValueError(f"`y` must have {len(self.outputs)} columns. Got shape {y.shape}.")
-        return np.column_stack([o.encode(y_j) for o, y_j in zip(self.outputs, y.T, strict=True)])
+        columns = zip(self.outputs, dense(y).T, strict=True)
+        return np.column_stack([output.encode(y_j, strict) for output, y_j in columns])
 
-    def class_weights(self, class_weight, y, weight):
-        return weights_by_column(class_weight, self.classes, y, weight)
+    def wanted(self, Y, dtype):
+        return Y
+
+    def class_weights(self, class_weight, Y, weight):
+        return weights_by_column(class_weight, self.classes, Y, weight)
 
     def loss(self, name, smoothing):
         sizes = tuple(output.n_scores for output in self.outputs)
@@ -238,8 +224,14 @@ class MultioutputTarget:
         blocks = np.split(S, np.cumsum([o.n_scores for o in self.outputs])[:-1], axis=1)
         return [getattr(o, method)(block) for o, block in zip(self.outputs, blocks, strict=True)]
 
+    def codes(self, S):
+        return np.column_stack(self._each("codes", S))
+
     def labels(self, S):
-        return np.column_stack(self._each("labels", S))
+        columns = self._each("labels", S)
+        if len({column.dtype.kind in "OSU" for column in columns}) == 2:  # text beside numbers
+            columns = [column.astype(object) for column in columns]
+        return np.column_stack(columns)
 
     def decision(self, S):
         return self._each("decision", S)
@@ -247,46 +239,38 @@ class MultioutputTarget:
     def probabilities(self, S):
         return self._each("probabilities", S)
 
-    def score(self, S, y, weight):
-        return subset_accuracy(y, self.labels(S), weight)
+    def score(self, S, Y, weight):
+        return share_right(Y, self.codes(S), weight)
 
 
-def subset_accuracy(y, predicted, weight=None) -> float:
-    """Return the share of the rows of which every label is right."""
-    right = np.all(np.asarray(y) == predicted, axis=1)
+def share_right(Y, predicted, weight=None) -> float:
+    """Return the share of the rows of which every code is right."""
+    right = (predicted == Y).reshape(len(Y), -1).all(axis=1)
     return float(np.average(right, weights=weight))
 
 
 def classification_target(y, classes=None):
     """Return the target that `y` asks for; `classes` are all that may ever come."""
+    classes = None if classes is None else list(classes)
     if y.ndim == 2 and y.shape[1] > 1:
-        listed = classes is not None and np.ndim(classes[0]) > 0  # one array of them a column
-        if not listed and type_of_target(y).startswith("multilabel"):
-            if classes is not None and len(classes) != y.shape[1]:
-                raise ValueError(f"`y` has {y.shape[1]} labels, `classes` names {len(classes)}.")
-            return MultilabelTarget(np.arange(y.shape[1]), sparse.issparse(y))
-        if classes is None:
-            classes = [None] * y.shape[1]
-        if len(classes) != y.shape[1]:
-            raise ValueError(
-                f"`classes` must be a list of the classes of each of the {y.shape[1]} columns of "
-                f"`y`. Got {len(classes)}."
-            )
-        columns = zip(y.T, classes, strict=True)
-        return MultioutputTarget([MulticlassTarget(_classes(y_j, c)) for y_j, c in columns])
-    classes = _classes(y, classes)
+        listed = classes is not None and np.ndim(classes[0]) > 0  # the classes of every column
+        if listed or not zeros_and_ones(y):
+            return _multioutput_target(dense(y), classes if listed or classes is None else [])
+        if classes is not None and len(classes) != y.shape[1]:
+            raise ValueError(f"`y` has {y.shape[1]} labels, `classes` names {len(classes)}.")
+        return MultilabelTarget(np.arange(y.shape[1]), sparse.issparse(y))
+    classes = distinct(y) if classes is None else distinct_named(classes)
     return BinaryTarget(classes) if len(classes) == 2 else MulticlassTarget(classes)
 
 
-def _classes(y, classes=None):
-    check_classification_targets(y)
-    classes = np.unique(y if classes is None else classes)
-    if len(classes) < 2:
+def _multioutput_target(y, classes: list | None):
+    if classes is not None and len(classes) != y.shape[1]:
         raise ValueError(
-            "A classifier needs samples of at least 2 classes in `y`, but the data contains "
-            f"only one class: {classes[0]!r}"
+            f"`classes` must be a list of the classes of each of the {y.shape[1]} columns of `y`. "
+            f"Got {len(classes)}."
         )
-    return classes
+    columns = map(distinct, y.T) if classes is None else map(distinct_named, classes)
+    return MultioutputTarget([MulticlassTarget(each) for each in columns])
 
 
 # Losses whose minimum moves with y when y is shifted and scaled.
@@ -334,6 +318,9 @@ class RegressionTarget:
             raise ValueError(f"`y` must have {self.n_scores} outputs. Got {Y.shape[1]}.")
         return (Y - self.mean) / self.scale
 
+    def wanted(self, Y, dtype):
+        return Y.astype(dtype)
+
     def fold(self, network: Network) -> None:
         """Let the last layer predict y: W ← W scale, b ← b scale + mean."""
         last = self._last(network)
@@ -366,10 +353,3 @@ class RegressionTarget:
         if not np.isfinite(predicted).all():
             return np.nan
         return r2_score(y, predicted, sample_weight=weight)
-
-
-def one_column(y):
-    """Return a column vector as a vector, with scikit-learn's warning; anything else as it is."""
-    if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
-        return column_or_1d(y, warn=True)
-    return y

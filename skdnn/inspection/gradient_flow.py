@@ -30,7 +30,7 @@ def prepare(estimator, X, y, sample_weight):
     net._validate_params()
     check_combination(net)
     sample = check_sample(net, X, y, sample_weight, reset=not fitted)
-    net._prepare_target(sample, resuming=fitted, incremental=fitted)
+    sample = net._prepare_target(sample, resuming=fitted, incremental=fitted)
     if not fitted:
         return net, begin(net).training.network, sample
     network = adapted(net, net._network.copy())

@@ -35,11 +35,6 @@ NOT_RUN = {
         AssertionError,
         "values of X beyond float32 are refused before training",
     ),
-    "test_preserve_feature_names[MLPClassifier]": (
-        BOTH,
-        ValueError,
-        "fits a y of one class, which a classifier has to refuse",
-    ),
 }
 
 

@@ -1,0 +1,178 @@
+"""Class labels of every type: which there are, and which one every row has.
+
+A label is a string, a number or a boolean.  The classes of a column of labels are its distinct
+labels, sorted; the code of a label is its index among them.  Text and objects are looked up in a
+dictionary, which is faster than sorting them; it takes 1, 1.0 and True for the same label, as
+Python does.
+"""
+
+from itertools import repeat
+from numbers import Integral, Number, Real
+from typing import NoReturn
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+BY_DICTIONARY = "OSU"  # kinds of dtype
+ORDERED = "bBiufmM"
+
+
+def dense(y) -> np.ndarray:
+    """Return y as an array, sparse or not."""
+    return y.toarray() if sparse.issparse(y) else y
+
+
+def one_column(y, warn: bool = True):
+    """Return a column vector as a vector, with scikit-learn's warning; anything else as it is."""
+    return column_or_1d(dense(y), warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def check_labels(y) -> None:
+    """Refuse numbers that are not whole, and types that are no labels."""
+    numbers = y.data if sparse.issparse(y) else y
+    kind = y.dtype.kind
+    if kind == "f" and np.any(numbers != np.rint(numbers)):
+        check_classification_targets(y)  # has the words for it
+    if kind not in BY_DICTIONARY + ORDERED:
+        refuse({y.dtype})
+
+
+def refuse(types) -> NoReturn:
+    """Say of what types the labels of a column are, and of which they should be."""
+    names = sorted(getattr(t, "__name__", str(t)) for t in types)
+    raise ValueError(
+        f"Unknown label type in y: {', '.join(names)}. The labels of a column must be all strings, "
+        "or all numbers or booleans."
+    )
+
+
+def zeros_and_ones(y) -> bool:
+    """Whether all there is in y are the numbers 0 and 1, or False and True."""
+    y = y.data if sparse.issparse(y) else y
+    if y.dtype == object:
+        return unique_objects(y.ravel()) <= {0, 1}
+    return y.dtype.kind in "biuf" and bool(np.all((y == 0) | (y == 1)))
+
+
+def unique_objects(column: np.ndarray) -> set:
+    """Return the set of the labels of a column."""
+    labels = column.tolist()
+    try:
+        return set(labels)
+    except TypeError:  # a list, for example, cannot be hashed
+        refuse(set(map(type, labels)))
+
+
+def distinct(column: np.ndarray) -> np.ndarray:
+    """Return the sorted distinct labels of a column; numbers have the dtype of numbers."""
+    if column.dtype.kind not in BY_DICTIONARY:
+        return np.unique(column)
+    labels = unique_objects(column)
+    if column.dtype != object:
+        return np.array(sorted(labels), dtype=column.dtype)
+    types = set(map(type, labels))
+    if all(issubclass(t, str) for t in types):
+        return np.array(sorted(labels), dtype=object)
+    if all(is_number(t) for t in types):
+        return distinct_numbers(labels)
+    if all(issubclass(t, str) or is_number(t) for t in types):
+        np.unique(column)  # raises the TypeError that scikit-learn's estimators raise
+    refuse(types)
+
+
+def is_number(t: type) -> bool:
+    """Whether a type is one of numbers, booleans among them, and not of times."""
+    return issubclass(t, Number | np.bool_) and not issubclass(t, np.timedelta64)
+
+
+def distinct_numbers(labels: set) -> np.ndarray:
+    """Return numbers of any type as a sorted array of a dtype that holds them all exactly."""
+    for dtype in (None, np.float64):
+        try:
+            numbers = np.array(list(labels), dtype=dtype)
+        except OverflowError:
+            continue
+        if numbers.dtype != object and set(numbers.tolist()) == labels:
+            assert_all_finite(numbers, input_name="y")
+            check_labels(numbers)
+            return np.sort(numbers)
+    if not all(isinstance(label, Integral) for label in labels):
+        check_labels(np.array(list(labels), dtype=np.float64))
+    return np.array(sorted(labels), dtype=object)  # whole numbers beyond 64 bits
+
+
+def distinct_named(classes) -> np.ndarray:
+    """Return the sorted distinct labels of a list of them."""
+    return distinct(np.asarray(list(classes)).ravel())
+
+
+def find_codes(column: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the index in `classes` of every label of a column, -1 where it is none of them."""
+    kind = column.dtype.kind
+    if kind == classes.dtype.kind and kind not in BY_DICTIONARY:
+        codes = np.searchsorted(classes, column)
+        codes[codes == len(classes)] = 0
+        codes[classes[codes] != column] = -1
+        return codes
+    index = {label: code for code, label in enumerate(classes.tolist())}
+    return np.fromiter(map(index.get, column.tolist(), repeat(-1)), np.intp, len(column))
+
+
+def encode(column: np.ndarray, classes: np.ndarray, strict: bool = True) -> np.ndarray:
+    """Return the codes of a column, or say which labels are unknown; -1 if not `strict`."""
+    if column.ndim != 1:
+        raise ValueError(f"`y` must be one column of labels. Got shape {column.shape}.")
+    codes = find_codes(column, classes)
+    if strict and np.any(codes < 0):
+        unknown = list(dict.fromkeys(column[codes < 0].tolist()))
+        raise ValueError(
+            "`y` has classes not in `self.classes_`. "
+            f"`self.classes_` has {classes}. 'y' has {np.array(unknown[:10])}."
+        )
+    return codes
+
+
+# Weights of classes ---------------------------------------------------------------------------
+
+
+def weights_of_classes(class_weight, classes, codes, weight) -> np.ndarray:
+    """Return the weight of every class; a class that "balanced" does not see keeps weight 1."""
+    if not isinstance(class_weight, str):
+        if not isinstance(class_weight, dict):
+            raise ValueError(f"class_weight of one output must be a dict. Got {class_weight!r}.")
+        if not all(isinstance(w, Real) for w in class_weight.values()):
+            raise ValueError(f"class_weight must be numbers. Got {class_weight}.")
+        if not all(np.isfinite(w) and w >= 0 for w in class_weight.values()):
+            raise ValueError(f"class_weight must be finite and not negative. Got {class_weight}.")
+        return weights_by_label(class_weight, classes)
+    weights, seen = np.ones(len(classes)), np.unique(codes)
+    weights[seen] = compute_class_weight(class_weight, classes=seen, y=codes, sample_weight=weight)
+    return weights
+
+
+def weights_by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
+    """Return the weights that a dictionary gives, by scikit-learn's rule of what it must name.
+
+    Its `compute_class_weight` takes the string "1" for the number 1.
+    """
+    unnamed = [label for label in classes if label not in class_weight]
+    if unnamed and len(classes) - len(unnamed) != len(class_weight):
+        raise ValueError(f"The classes, {np.array(unnamed).tolist()}, are not in class_weight")
+    return np.array([class_weight.get(label, 1.0) for label in classes], dtype=np.float64)
+
+
+def weights_by_column(class_weight, classes: list, codes, weight) -> list[np.ndarray]:
+    """Return the weights of the classes of every column of codes."""
+    if class_weight != "balanced" and not (
+        isinstance(class_weight, list) and len(class_weight) == len(classes)
+    ):
+        raise ValueError(
+            "For several outputs class_weight must be 'balanced' or a list of dicts, one an output."
+        )
+    each = [class_weight] * len(classes) if isinstance(class_weight, str) else class_weight
+    return [
+        weights_of_classes(w, c, codes_j, weight)
+        for w, c, codes_j in zip(each, classes, codes.T, strict=True)
+    ]
