@@ -93,7 +93,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Whether to watch a validation score instead of the training loss, and keep the
         parameters of its best epoch.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out, where `fit` gets no `X_val`.
+        Share of the rows that early stopping holds out, where `fit` gets no `X_val`: at least two,
+        with the shares of the classes as far as it can be.  A class of one row stays in training.
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
     epsilon : float, default=1e-8

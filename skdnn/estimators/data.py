@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.exceptions import DTypePromotionError
 from scipy import sparse
-from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skdnn.estimators._sklearn import check_sample_weight
 from skdnn.estimators.construction import compute_dtype
+from skdnn.estimators.splitting import part
 
 LARGE = 2**25  # numbers in X beyond which it is not copied to be converted
 
@@ -70,14 +70,7 @@ class Sample:
     def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
         """Part the rows in use at random, with the shares of their `labels` kept if given."""
         rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
-        train, held_out = train_test_split(
-            rows, test_size=fraction, random_state=seed, stratify=labels
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                "your dataset."
-            )
+        train, held_out = part(rows, labels, fraction, seed)
         return replace(self, rows=train), replace(self, rows=held_out).compact()
 
 

@@ -81,7 +81,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Whether to watch a validation score instead of the training loss, and keep the
         parameters of its best epoch.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out, where `fit` gets no `X_val`.
+        Share of the rows that early stopping holds out, where `fit` gets no `X_val`: at least two.
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
     epsilon : float, default=1e-8
