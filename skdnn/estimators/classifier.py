@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.data import read_y
-from skdnn.estimators.labels import check_labels, distinct, distinct_named, one_column
+from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
     MARGIN,
     BinaryTarget,
@@ -299,7 +299,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y, warn=True):
-        y = read_y(self, y, accept_sparse="csr")
+        y = as_plain(read_y(self, y, accept_sparse="csr"))
         check_labels(y)
         return one_column(y, warn)
 

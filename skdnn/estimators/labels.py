@@ -30,11 +30,13 @@ def one_column(y, warn: bool = True):
 
 
 def check_labels(y) -> None:
-    """Refuse numbers that are not whole, and types that are no labels."""
+    """Refuse numbers that are not whole or not finite, and types that are no labels."""
     numbers = y.data if sparse.issparse(y) else y
     kind = y.dtype.kind
-    if kind == "f" and np.any(numbers != np.rint(numbers)):
-        check_classification_targets(y)  # has the words for it
+    if kind == "f":
+        assert_all_finite(numbers, input_name="y")
+        if np.any(numbers != np.rint(numbers)):
+            check_classification_targets(y)  # has the words for it
     if kind not in BY_DICTIONARY + ORDERED:
         refuse({y.dtype})
 
@@ -70,13 +72,13 @@ def distinct(column: np.ndarray) -> np.ndarray:
     if column.dtype.kind not in BY_DICTIONARY:
         return np.unique(column)
     labels = unique_objects(column)
-    if column.dtype != object:
-        return np.array(sorted(labels), dtype=column.dtype)
     types = set(map(type, labels))
-    if all(issubclass(t, str) for t in types):
-        return np.array(sorted(labels), dtype=object)
     if all(is_number(t) for t in types):
-        return distinct_numbers(labels)
+        classes = as_plain(np.array(sorted(labels), dtype=object))
+        check_labels(classes)
+        return classes
+    if all(issubclass(t, str) for t in types) or all(issubclass(t, bytes) for t in types):
+        return np.array(sorted(labels), dtype=column.dtype)
     if all(issubclass(t, str) or is_number(t) for t in types):
         np.unique(column)  # raises the TypeError that scikit-learn's estimators raise
     refuse(types)
@@ -87,25 +89,38 @@ def is_number(t: type) -> bool:
     return issubclass(t, Number | np.bool_) and not issubclass(t, np.timedelta64)
 
 
-def distinct_numbers(labels: set) -> np.ndarray:
-    """Return numbers of any type as a sorted array of a dtype that holds them all exactly."""
+def as_plain(y):
+    """Return objects that are numbers as an array of such; anything else as it is.
+
+    Whole numbers beyond 64 bits stay objects.
+    """
+    if y.dtype != object:
+        return y
+    values = y.ravel().tolist()
+    if not all(is_number(t) for t in set(map(type, values))):
+        return y
     for dtype in (None, np.float64):
-        try:
-            numbers = np.array(list(labels), dtype=dtype)
-        except OverflowError:
-            continue
-        if numbers.dtype != object and set(numbers.tolist()) == labels:
-            assert_all_finite(numbers, input_name="y")
-            check_labels(numbers)
-            return np.sort(numbers)
-    if not all(isinstance(label, Integral) for label in labels):
-        check_labels(np.array(list(labels), dtype=np.float64))
-    return np.array(sorted(labels), dtype=object)  # whole numbers beyond 64 bits
+        numbers = _array(values, dtype)
+        if numbers.dtype != object and numbers.tolist() == values:
+            return numbers.reshape(y.shape)
+    whole = all(isinstance(value, Integral) for value in values)
+    return y if whole else _array(values, np.float64).reshape(y.shape)
+
+
+def _array(values: list, dtype) -> np.ndarray:
+    try:
+        return np.array(values, dtype=dtype)
+    except OverflowError:
+        return np.array(values, dtype=object)
 
 
 def distinct_named(classes) -> np.ndarray:
     """Return the sorted distinct labels of a list of them."""
-    return distinct(np.asarray(list(classes)).ravel())
+    labels = np.asarray(list(classes)).ravel()
+    if labels.dtype.kind == "f":
+        assert_all_finite(labels, input_name="classes")
+    check_labels(labels)
+    return distinct(labels)
 
 
 def find_codes(column: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -252,6 +252,8 @@ def share_right(Y, predicted, weight=None) -> float:
 def classification_target(y, classes=None):
     """Return the target that `y` asks for; `classes` are all that may ever come."""
     classes = None if classes is None else list(classes)
+    if classes == []:
+        raise ValueError("`classes` names no class.")
     if y.ndim == 2 and y.shape[1] > 1:
         listed = classes is not None and np.ndim(classes[0]) > 0  # the classes of every column
         if listed or not zeros_and_ones(y):

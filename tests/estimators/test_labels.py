@@ -294,6 +294,37 @@ def test_text_is_found_or_not(known, asked):
         assert [classes[c] for c in codes if c >= 0] == [t for t in asked if t in known]
 
 
+@pytest.mark.parametrize("scoring", ["accuracy", "f1_macro", "roc_auc_ovr", "loss"])
+def test_objects_are_scored_like_what_they_are(scoring):
+    scores = [
+        small(MLPClassifier, early_stopping=True, scoring=scoring).fit(X, y).validation_scores_
+        for y in (CODES, CODES.astype(object), [Decimal(int(c)) for c in CODES])
+    ]
+    assert scores[0] == scores[1] == scores[2]
+
+
+@pytest.mark.parametrize("classes, words", [
+    ([], "no class"), ([0, 1, np.nan], "classes contains NaN"), ([0, 1, None], "NoneType"),
+    ([0.5, 1.5], "continuous"), (["a", "b"], "classes not in"),
+])  # fmt: skip
+def test_classes_are_labels(classes, words):
+    for y in (FLAGS, FLAGS.astype(float)):
+        with pytest.raises(ValueError, match=words):
+            small(MLPClassifier).partial_fit(X, y, classes=classes)
+
+
+@pytest.mark.parametrize("convert", [
+    list, set, pd.Index, pd.Categorical, np.array, lambda c: pd.Series(c, index=[7, 8, 9]),
+    lambda c: np.array(c, dtype=object),
+])  # fmt: skip
+@pytest.mark.parametrize("classes", [[0, 1, 2], [10, 30, 20], ["b", "c", "a"]])
+def test_classes_in_any_container(convert, classes):
+    y = np.array(classes)[CODES]
+    net = small(MLPClassifier).partial_fit(X, y, classes=convert(classes))
+    net.partial_fit(X, y.astype(object), classes=convert(classes))
+    assert net.classes_.tolist() == sorted(classes)
+
+
 def test_types_that_meet_in_one_model():
     net = small(MLPClassifier).fit(X, NAMES[CODES])
     for y in (NAMES[CODES].astype(object), pd.Series(NAMES[CODES]), NAMES[CODES].astype("U50")):
