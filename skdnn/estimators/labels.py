@@ -16,7 +16,8 @@ from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 BY_DICTIONARY = "OSU"  # kinds of dtype
-ORDERED = "bBiufmM"
+ORDERED = "biufmM"
+MUST_BE = "The labels of a column must be all strings, or all numbers or booleans."
 
 
 def dense(y) -> np.ndarray:
@@ -43,11 +44,11 @@ def check_labels(y) -> None:
 
 def refuse(types) -> NoReturn:
     """Say of what types the labels of a column are, and of which they should be."""
-    names = sorted(getattr(t, "__name__", str(t)) for t in types)
-    raise ValueError(
-        f"Unknown label type in y: {', '.join(names)}. The labels of a column must be all strings, "
-        "or all numbers or booleans."
-    )
+    raise ValueError(f"Unknown label type in y: {_named(types)}. {MUST_BE}")
+
+
+def _named(types) -> str:
+    return ", ".join(sorted(getattr(t, "__name__", str(t)) for t in types))
 
 
 def zeros_and_ones(y) -> bool:
@@ -79,9 +80,13 @@ def distinct(column: np.ndarray) -> np.ndarray:
         return classes
     if all(issubclass(t, str) for t in types) or all(issubclass(t, bytes) for t in types):
         return np.array(sorted(labels), dtype=column.dtype)
-    if all(issubclass(t, str) or is_number(t) for t in types):
-        np.unique(column)  # raises the TypeError that scikit-learn's estimators raise
-    refuse(types)
+    if not all(issubclass(t, str) or is_number(t) for t in types):
+        refuse(types)
+    try:
+        return np.unique(column)  # raises the TypeError that scikit-learn's estimators raise
+    except TypeError as error:
+        error.add_note(f"y has labels of the types {_named(types)}. {MUST_BE}")
+        raise
 
 
 def is_number(t: type) -> bool:
@@ -131,8 +136,11 @@ def find_codes(column: np.ndarray, classes: np.ndarray) -> np.ndarray:
         codes[codes == len(classes)] = 0
         codes[classes[codes] != column] = -1
         return codes
-    index = {label: code for code, label in enumerate(classes.tolist())}
-    return np.fromiter(map(index.get, column.tolist(), repeat(-1)), np.intp, len(column))
+    index, labels = {label: code for code, label in enumerate(classes.tolist())}, column.tolist()
+    try:
+        return np.fromiter(map(index.get, labels, repeat(-1)), np.intp, len(labels))
+    except TypeError:  # a list, for example, cannot be hashed
+        refuse(set(map(type, labels)))
 
 
 def encode(column: np.ndarray, classes: np.ndarray, strict: bool = True) -> np.ndarray:
@@ -144,7 +152,7 @@ def encode(column: np.ndarray, classes: np.ndarray, strict: bool = True) -> np.n
         unknown = list(dict.fromkeys(column[codes < 0].tolist()))
         raise ValueError(
             "`y` has classes not in `self.classes_`. "
-            f"`self.classes_` has {classes}. 'y' has {np.array(unknown[:10])}."
+            f"`self.classes_` has {classes}. 'y' has {unknown[:10]}."
         )
     return codes
 

@@ -262,3 +262,12 @@ def test_per_output_adds_up_its_parts(rng):
     left, right = evaluate(one, S[:, :2].copy(), Y[:, 0]), evaluate(one, S[:, 2:].copy(), Y[:, 1])
     assert_allclose(value, left[0] + right[0])
     assert_allclose(dS, np.hstack([left[1], right[1]]))
+
+
+@pytest.mark.parametrize("name", ["SoftmaxCrossEntropy", "SoftmaxSquaredError", "MulticlassHinge"])
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 3.0])])
+def test_one_class_alone_costs_nothing(name, weight):
+    loss, S = getattr(losses, name)(0.1), np.array([[-3.0], [5.0]])
+    value, dS = evaluate(loss, S, np.zeros(2, int), weight)
+    assert value == 0
+    assert not dS.any()

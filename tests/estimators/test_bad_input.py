@@ -189,6 +189,26 @@ def test_validation_data_are_checked_like_the_others(cls, X_val, y_val, words):
     assert not hasattr(model, "n_iter_")
 
 
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("X_val", X[:, :2]),
+        ("X_val", np.full((40, 3), np.inf)),
+        ("X_val", [["a"] * 3] * 40),
+        ("y_val", LABELS[:-1]),
+        ("y_val", [None] * 40),
+        ("y_val", ["a"] * 40),
+        ("sample_weight_val", np.full(40, np.nan)),
+        ("sample_weight_val", np.ones(39)),
+        ("sample_weight_val", np.full(40, -1)),
+    ],
+)
+def test_an_error_in_validation_data_names_them(cls, name, value):
+    given = {"X_val": X, "y_val": y_for(cls()), "sample_weight_val": np.ones(40)} | {name: value}
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        small(cls).fit(X, y_for(cls()), **given)
+
+
 def test_validation_labels_must_be_known():
     y_val = LABELS.copy()
     y_val[0] = 7

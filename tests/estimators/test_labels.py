@@ -437,6 +437,8 @@ def test_times_are_labels_where_scikit_learn_takes_them(kind):
 def test_what_is_no_label_and_no_number(y):
     with pytest.raises(ValueError, match=r"Unknown label type in y"):
         small(MLPClassifier).fit(X, y)
+    with pytest.raises(ValueError, match=r"Unknown label type in y|`y` has classes not in"):
+        small(MLPClassifier).fit(X, CODES).partial_fit(X, y)
     with pytest.raises(ValueError, match=r"y must be numbers|numeric"):
         small(MLPRegressor).fit(X, y)
 
