@@ -243,11 +243,15 @@ class Network:
 
     def copy(self) -> "Network":
         """Return an independent network with the same numbers."""
-        return _rebuild(self._specifications(), copy.deepcopy(self.parameters))
+        return self.on(copy.deepcopy(self.parameters))
 
     def sharing(self) -> "Network":
         """Return another network on the same numbers, with buffers of its own."""
-        return _rebuild(self._specifications(), self.parameters)
+        return self.on(self.parameters)
+
+    def on(self, parameters: ParameterVector) -> "Network":
+        """Return another network with the same layers on other numbers, cut in the same way."""
+        return _rebuild(self._specifications(), parameters)
 
     def __reduce__(self) -> tuple:
         return _rebuild, (self._specifications(), self.parameters)

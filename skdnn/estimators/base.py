@@ -38,6 +38,7 @@ from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 from skdnn.estimators.summary import as_text
+from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
@@ -194,6 +195,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             course = self._course = resume(self) if resuming else begin(self)
             train, validation = self._hold_out(sample, held_out, course.split_seed)
             self._train(course, self._batches(train), validation, hooks)
+            if self.early_stopping:
+                course.return_to_best()
             self._publish(course)
             hooks.finish()
             if not self.warm_start:
@@ -213,7 +216,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             batches = self._batches(sample)
             course = self._course = resume(self) if resuming else begin(self)
             self._train(course, batches, None, NoHooks(), incremental=True)
-            self._publish(course)
+            self._publish(course, vars(self).get("_network"))
         return self
 
     def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False) -> Sample:
@@ -331,13 +334,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # The fitted model ----------------------------------------------------------------
 
     def _published(self, network: Network) -> Network:
-        """Let `network` predict in the units of y."""
+        """Turn a network in training into one that predicts in the units of y, in place."""
         if self._target.folds:
             self._target.fold(network)
         return network
 
-    def _publish(self, course: Course) -> None:
-        """Set the fitted attributes."""
+    def _unpublished(self, network: Network) -> Network:
+        """Turn a network that predicts into one to train on, in place: undo `_published`."""
+        if self._target.folds:
+            self._target.unfold(network)
+        return network
+
+    def _publish(self, course: Course, before: Network | None = None) -> None:
+        """Set the fitted attributes; views of the network that predicted before stay views."""
         training, history = course.training, course.history
         best = course.best
         # Where training goes on from other numbers than those that predict, the latter are a copy.
@@ -345,7 +354,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         network = training.network.copy() if apart else training.network.sharing()
         if self.early_stopping and best.values is not None:
             network.parameters.values[:] = best.values
-        self._network = self._published(network)
+        network = self._published(network)
+        self._network = in_place_of(before, network) if apart else network
+        course.published = fingerprint(self._network)
         self.t_ = training.n_samples
         self.n_layers_ = sum(isinstance(layer, Dense) for layer in network.layers) + 1
         self.n_outputs_ = self._target.n_scores
@@ -375,13 +386,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @property
     def coefs_(self):
-        """list of ndarray of shape (n_in, n_out): weight matrices, views of one vector."""
-        return [layer.W for layer in self._dense_layers("coefs_")]
+        """list of ndarray of shape (n_in, n_out): weight matrices, views of one vector.
+
+        Training goes on from what is written there: into an array, to an entry, or to the whole.
+        """
+        return LayerList("coefs_", [layer.W for layer in self._dense_layers("coefs_")])
+
+    @coefs_.setter
+    def coefs_(self, values):
+        self.coefs_.write(values)
 
     @property
     def intercepts_(self):
-        """list of ndarray of shape (n_out,): bias vectors, views of one vector."""
-        return [layer.b for layer in self._dense_layers("intercepts_")]
+        """list of ndarray of shape (n_out,): bias vectors, views of one vector.
+
+        Training goes on from what is written there: into an array, to an entry, or to the whole.
+        """
+        return LayerList("intercepts_", [layer.b for layer in self._dense_layers("intercepts_")])
+
+    @intercepts_.setter
+    def intercepts_(self, values):
+        self.intercepts_.write(values)
 
     def summary(self) -> None:
         """Print the layers of the fitted network, with their sizes and numbers of parameters.
@@ -409,7 +434,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _dense_layers(self, attribute: str) -> list[Dense]:
         if "_network" not in vars(self):
             raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted"
+                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted. "
+                "A first fit or partial_fit makes the network whose weights can then be set."
             )
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 

@@ -84,7 +84,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     verbose : bool, default=False
         Whether to print a line an epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams.
+        Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
+        the best epoch after `early_stopping`, and from what was written into `coefs_`.
     momentum : float, default=0.9
         Of "sgd", in [0, 1].
     nesterovs_momentum : bool, default=True
@@ -150,7 +151,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Class labels, sorted; a list, one an output, where y has several columns of classes.
         Objects that are numbers become an array of numbers.
     coefs_, intercepts_ : list of ndarray
-        Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.
+        Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.  What is
+        set there (an array written into, an entry, or the whole list assigned to) predicts, and
+        a warm start or `partial_fit` goes on from it; a ValueError names what does not fit.
     history_ : dict of list
         One entry an epoch: "loss", "validation_loss", "validation_score" (where something was
         validated), "learning_rate", "seconds".

@@ -23,6 +23,7 @@ from skdnn.estimators.construction import (
     build_network,
     compute_dtype,
 )
+from skdnn.estimators.weights import fingerprint
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Course:
         Parameters with which it began; None when it is over.
     outcome : Outcome or None
         Why it ends; None while it goes on.
+    published : int or None
+        Fingerprint of the network that predicts, as it was made from the one in training.
     """
 
     training: Training
@@ -62,6 +65,7 @@ class Course:
     epochs_before: int = 0
     initial_values: np.ndarray | None = None
     outcome: Outcome | None = None
+    published: int | None = None
 
     @property
     def running(self) -> bool:
@@ -82,6 +86,21 @@ class Course:
         self.epochs_before = len(self.history.get("loss", []))
         self.initial_values = self.training.network.parameters.values.copy()
         self.outcome = None
+
+    def return_to_best(self) -> None:
+        """Let training go on, if it does, from the best parameters."""
+        values = self.training.network.parameters.values
+        if self.best.values is not None and not np.array_equal(values, self.best.values):
+            values[:] = self.best.values
+            self.training.reset_optimizer()
+
+    def go_on_from(self, network: Network, patience: Patience) -> None:
+        """Take over numbers that someone has set: what was seen before is not about them."""
+        values = self.training.network.parameters.values
+        values[:] = network.parameters.values
+        self.best, self.patience = BestState(), patience
+        if self.running:
+            self.initial_values = values.copy()
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
@@ -146,6 +165,8 @@ def resume(estimator) -> Course:
     if course is None:
         return _begin_again(estimator)
     training, new = course.training, patience(estimator)
+    if fingerprint(estimator._network) != course.published:
+        course.go_on_from(estimator._unpublished(estimator._network.copy()), new)
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
     if watched(estimator, training) != course.watched:
@@ -162,9 +183,7 @@ def resume(estimator) -> Course:
 
 def _begin_again(estimator) -> Course:
     """Start a training from the weights of the fitted network, and append to its history."""
-    network = adapted(estimator, estimator._network.copy())
-    if estimator._target.folds:
-        estimator._target.unfold(network)
+    network = adapted(estimator, estimator._unpublished(estimator._network.copy()))
     course = begin(estimator, network)
     course.history = {name: list(values) for name, values in estimator.history_.items()}
     if not estimator.early_stopping and estimator.best_loss_ is not None:
