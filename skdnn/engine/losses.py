@@ -88,12 +88,16 @@ class Loss(Protocol):
 
 # Regression ---------------------------------------------------------------------------------
 
+# ``standardised_by`` says which centre and scale of y a network may be trained in units of: those
+# that weigh outliers as the loss does.  None where the minimum does not move with y.
+
 
 @dataclass(frozen=True)
 class SquaredError:
     """ℓ = ½ Σₖ rₖ²; dS = r (Bishop, 2006, eq. 5.14)."""
 
     out_activation: ClassVar[str] = "identity"
+    standardised_by: ClassVar[str | None] = "moments"
 
     def predict(self, S: Array) -> Array:
         return S
@@ -108,6 +112,7 @@ class AbsoluteError:
     """ℓ = Σₖ |rₖ|; dS = sign(r): its minimum is the median (Koenker and Bassett, 1978)."""
 
     out_activation: ClassVar[str] = "identity"
+    standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
         return S
@@ -136,6 +141,7 @@ class Huber:
 
     delta: float
     out_activation: ClassVar[str] = "identity"
+    standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
         return S
@@ -166,6 +172,7 @@ class Quantile:
 
     q: float
     out_activation: ClassVar[str] = "identity"
+    standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
         return S
@@ -185,6 +192,7 @@ class Poisson:
     """
 
     out_activation: ClassVar[str] = "exp"
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return np.exp(S)
@@ -204,6 +212,7 @@ class Gamma:
     """
 
     out_activation: ClassVar[str] = "exp"
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return np.exp(S)

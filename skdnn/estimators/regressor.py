@@ -14,9 +14,16 @@ from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.data import as_numbers, check_range, read_y
 from skdnn.estimators.labels import one_column
-from skdnn.estimators.targets import EQUIVARIANT, LOG_LINK, RegressionTarget
+from skdnn.estimators.targets import RegressionTarget
 
-LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
+LOSSES = {
+    "squared_error": losses.SquaredError,
+    "absolute_error": losses.AbsoluteError,
+    "huber": losses.Huber,
+    "quantile": losses.Quantile,
+    "poisson": losses.Poisson,
+    "gamma": losses.Gamma,
+}
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -94,10 +101,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     normalize_y : bool, default=True
         Whether to train on standardised targets and fold the scale back into the last layer,
         so that `coefs_` is a plain network that predicts y itself.  Loss, `tol`, `alpha` and
-        `huber_delta` then refer to targets of unit variance.  Not for "poisson" and "gamma",
-        whose logarithmic link leaves the scale of y to the last bias.
+        `huber_delta` then refer to targets of unit scale.  With "squared_error" it is mean and
+        standard deviation of y; with "absolute_error", "huber" and "quantile" its median, and its
+        interquartile range over 1.349, which is the standard deviation of normal y whatever
+        outliers there are (where the quartiles coincide, the median distance of the other y from
+        them over 0.674).  Not for "poisson" and "gamma", whose logarithmic link leaves the scale
+        of y to the last bias.
     huber_delta : float, default=1.35
-        Where the "huber" loss goes over from a parabola into a line.
+        Where the "huber" loss goes over from a parabola into a line, in units of that scale: like
+        the epsilon of scikit-learn's `HuberRegressor`, beyond so many robust standard deviations
+        (there of the residuals, here of y) a residual is an outlier.  Without `normalize_y` in
+        the units of y.
     quantile : float, default=0.5
         The quantile that the loss "quantile" estimates, in (0, 1).
     weight_decay : float, default=0.0
@@ -288,12 +302,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _new_target(self, sample, classes):
         y, weight = sample.used(sample.y), sample.used(sample.weight)
-        if not self.normalize_y or self.loss not in EQUIVARIANT:
-            return RegressionTarget.unscaled(y, self.loss in LOG_LINK)
-        target = RegressionTarget.standardising(y, weight)
+        target = RegressionTarget.of(y, weight, *self._scale())
         resolution = np.finfo(compute_dtype(self)).eps
-        blurred = np.abs(target.mean) * resolution > 0.01 * target.scale
-        if np.any(blurred & (y.max(axis=0) != y.min(axis=0))):
+        blurred = np.abs(target.centre) * resolution > 0.01 * target.scale
+        if target.standardised_by and np.any(blurred & (y.max(axis=0) != y.min(axis=0))):
             warnings.warn(
                 f"The mean of y is so large beside its spread that {compute_dtype(self)} blurs the "
                 "predictions: use dtype='float64', or subtract a constant from y."
@@ -301,11 +313,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return target
 
     def _check_target(self, y, incremental):
-        standardised = self.normalize_y and self.loss in EQUIVARIANT
-        if (standardised, self.loss in LOG_LINK) != (
-            self._target.standardised,
-            self._target.log_link,
-        ):
+        standardised_by, log_link = self._scale()
+        before = self._target.standardised_by is not None, self._target.log_link
+        if (standardised_by is not None, log_link) != before:
             raise ValueError(
                 "A network can only be trained further on the same scale of y: not with "
                 f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
@@ -314,15 +324,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _truth(self, sample):
         return sample.y
 
+    def _scale(self) -> tuple[str | None, bool]:
+        """Return what y is standardised by, if it is, and whether its logarithm is predicted."""
+        loss = LOSSES[self.loss]
+        return loss.standardised_by if self.normalize_y else None, loss.out_activation == "exp"
+
     def _loss(self, target):
-        return {
-            "squared_error": losses.SquaredError(),
-            "absolute_error": losses.AbsoluteError(),
-            "huber": losses.Huber(self.huber_delta),
-            "quantile": losses.Quantile(self.quantile),
-            "poisson": losses.Poisson(),
-            "gamma": losses.Gamma(),
-        }[self.loss]
+        parameter = {"huber": [self.huber_delta], "quantile": [self.quantile]}
+        return LOSSES[self.loss](*parameter.get(self.loss, []))
 
     def _weigh_classes(self, sample):
         pass

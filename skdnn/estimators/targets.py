@@ -27,6 +27,7 @@ from skdnn.estimators.labels import (
     weights_of_classes,
     zeros_and_ones,
 )
+from skdnn.estimators.spread import SPREADS
 
 MARGIN = {"hinge": 1.0, "perceptron": 0.0}
 
@@ -275,72 +276,62 @@ def _multioutput_target(y, classes: list | None):
     return MultioutputTarget([MulticlassTarget(each) for each in columns])
 
 
-# Losses whose minimum moves with y when y is shifted and scaled.
-EQUIVARIANT = ("squared_error", "absolute_error", "huber", "quantile")
-LOG_LINK = ("poisson", "gamma")
-
-
 @dataclass
 class RegressionTarget:
-    """k numbers, standardised for training: Y = (y - mean) / scale.
+    """k numbers, standardised for training: Y = (y - centre) / scale.
 
     ``fold`` writes the scale into the last layer, so that the network predicts y itself;
     with ``log_link`` it predicts the logarithm of y, which is left as it is.
+    ``standardised_by`` names what centre and scale are, None where y is left as it is.
     """
 
-    mean: np.ndarray
+    centre: np.ndarray
     scale: np.ndarray
-    standardised: bool
+    standardised_by: str | None
     log_link: bool
     stratifies: ClassVar[bool] = False
 
     @classmethod
-    def standardising(cls, y, weight):
-        """Take mean and standard deviation of the columns of y; a constant column keeps scale 1."""
+    def of(cls, y, weight, standardised_by, log_link):
+        """Take centre and scale of the columns of y, or leave them as they are."""
         Y = y.reshape(len(y), -1).astype(np.float64, copy=False)
-        mean = np.average(Y, axis=0, weights=weight)
-        scale = np.sqrt(np.average((Y - mean) ** 2, axis=0, weights=weight))
-        # A spread within the rounding of the numbers themselves is none.
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        return cls(mean, np.where(constant, 1.0, scale), standardised=True, log_link=False)
-
-    @classmethod
-    def unscaled(cls, y, log_link):
-        """Leave y as it is."""
-        k = 1 if y.ndim == 1 else y.shape[1]
-        return cls(np.zeros(k), np.ones(k), standardised=False, log_link=log_link)
+        if standardised_by is None:
+            centre, scale = np.zeros(Y.shape[1]), np.ones(Y.shape[1])
+        else:
+            centre, scale = SPREADS[standardised_by](Y, weight)
+        return cls(centre, scale, standardised_by, log_link)
 
     @property
     def n_scores(self):
-        return len(self.mean)
+        return len(self.centre)
 
     def encode(self, y):
         Y = y.reshape(len(y), -1)
         if Y.shape[1] != self.n_scores:
             raise ValueError(f"`y` must have {self.n_scores} outputs. Got {Y.shape[1]}.")
-        return (Y - self.mean) / self.scale
+        return (Y - self.centre) / self.scale
 
     def wanted(self, Y, dtype):
         return Y.astype(dtype)
 
     def fold(self, network: Network) -> None:
-        """Let the last layer predict y: W ← W scale, b ← b scale + mean."""
+        """Let the last layer predict y: W ← W scale, b ← b scale + centre."""
         last = self._last(network)
         last.W *= self.scale
         last.b *= self.scale
-        last.b += self.mean
+        last.b += self.centre
 
     def unfold(self, network: Network) -> None:
         """Undo `fold`, to train on."""
         last = self._last(network)
         last.W /= self.scale
-        last.b -= self.mean
+        last.b -= self.centre
         last.b /= self.scale
 
     @property
     def folds(self) -> bool:
         """Whether folding changes anything."""
-        return bool(np.any(self.mean != 0) or np.any(self.scale != 1))
+        return bool(np.any(self.centre != 0) or np.any(self.scale != 1))
 
     @staticmethod
     def _last(network: Network) -> Dense:
@@ -351,7 +342,7 @@ class RegressionTarget:
         return np.exp(S) if self.log_link else S
 
     def score(self, S, y, weight):
-        predicted = self.predict(S * self.scale + self.mean)
+        predicted = self.predict(S * self.scale + self.centre)
         if not np.isfinite(predicted).all():
             return np.nan
         return r2_score(y, predicted, sample_weight=weight)
