@@ -251,10 +251,17 @@ class Network:
 
     def on(self, parameters: ParameterVector) -> "Network":
         """Return another network with the same layers on other numbers, cut in the same way."""
-        return _rebuild(self._specifications(), parameters)
+        network = Network.__new__(Network)
+        network.__setstate__((self._specifications(), parameters))
+        return network
 
-    def __reduce__(self) -> tuple:
-        return _rebuild, (self._specifications(), self.parameters)
+    def __getstate__(self) -> tuple:
+        return self._specifications(), self.parameters
+
+    def __setstate__(self, state: tuple) -> None:
+        specifications, self.parameters = state
+        self.layers = [layer(**spec) for layer, spec in specifications]
+        self._begin_life()
 
     def _specifications(self) -> list[tuple[type, dict]]:
         """Return the class and the fields that make each layer, without views and buffers."""
@@ -262,11 +269,3 @@ class Network:
             (type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init})  # type: ignore[arg-type]
             for layer in self.layers
         ]
-
-
-def _rebuild(specifications: list, parameters: ParameterVector) -> Network:
-    network = Network.__new__(Network)
-    network.layers = [layer(**spec) for layer, spec in specifications]
-    network.parameters = parameters
-    network._begin_life()
-    return network

@@ -80,7 +80,7 @@ class State:
         self.scalars = scalars
 
     def __getstate__(self) -> tuple:
-        return self.t, self.moments, self.work.size, self.work.dtype, self.scalars
+        return self.t, self.moments, self.work.size, self.work.dtype.name, self.scalars
 
     def __setstate__(self, state: tuple) -> None:
         self.t, self.moments, size, dtype, self.scalars = state

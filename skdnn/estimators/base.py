@@ -37,6 +37,7 @@ from skdnn.estimators.construction import check_combination, compute_dtype, warn
 from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
+from skdnn.estimators.plain import from_plain, to_plain
 from skdnn.estimators.summary import as_text
 from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
@@ -151,6 +152,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _effective_weight(self, Y, weight):
         """Return the weights of the rows, class weights included, or None."""
+
+    # Copies and files ----------------------------------------------------------------
+
+    def __getstate__(self):
+        return to_plain(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(from_plain(state))
+
+    def __copy__(self):
+        """Return an estimator with the same attributes, which it shares."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        return other
 
     # Fitting -------------------------------------------------------------------------
 
