@@ -11,10 +11,18 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from skdnn.estimators import checks  # noqa: E402
+
 collect_ignore_glob = ["data/make_*.py"]  # these need packages that the tests do without
 
 settings.register_profile("tests", deadline=None, derandomize=True, max_examples=30, database=None)
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def says_all_again():
+    """A warning of an idle parameter is for once a process: in the suite, for once a test."""
+    checks.forget()
 
 
 @pytest.fixture

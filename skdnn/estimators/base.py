@@ -33,7 +33,8 @@ from skdnn.estimators._sklearn import (
     StrOptions,
     fit_context,
 )
-from skdnn.estimators.construction import check_combination, compute_dtype, warn_of_no_effect
+from skdnn.estimators.checks import DtypeOptions, check_combination, warn_of_no_effect
+from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
@@ -120,7 +121,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
         "rho": [Interval(Real, 0, 1, closed="left")],
         "scoring": [StrOptions({*get_scorer_names(), "loss"}), callable, None],
-        "dtype": [StrOptions({"float32", "float64"})],
+        "dtype": [DtypeOptions({"float32", "float64"})],
     }
 
     # What the two estimators add -----------------------------------------------------
@@ -228,7 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 warn_of_no_effect(self, has_validation_data=False)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
             sample = self._prepare_target(sample, resuming, classes, incremental=True)
-            batches = self._batches(sample)
+            batches = self._batches(sample, incremental=True)
             course = self._course = resume(self) if resuming else begin(self)
             self._train(course, batches, None, NoHooks(), incremental=True)
             self._publish(course, vars(self).get("_network"))
@@ -277,7 +278,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weight = self._effective_weight(Y, weight)
         return None if weight is None else weight.astype(compute_dtype(self), copy=False)
 
-    def _batches(self, sample: Sample) -> Batches:
+    def _batches(self, sample: Sample, incremental: bool = False) -> Batches:
         Y, weight, rows = sample.used(sample.Y), sample.used(sample.weight), sample.rows
         Y, weight = self._wanted(Y), self._training_weight(Y, weight)
         if weight is not None and not weight.all():  # a class of weight zero
@@ -287,14 +288,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             Y, weight, rows = Y[used], weight[used], used if rows is None else rows[used]
         if weight is not None and np.all(weight == 1):
             weight = None
-        return Batches(sample.X, Y, weight, self._batch_rows(len(Y)), rows, compute_dtype(self))
+        size = self._batch_rows(len(Y), incremental)
+        return Batches(sample.X, Y, weight, size, rows, compute_dtype(self))
 
-    def _batch_rows(self, n: int) -> int:
+    def _batch_rows(self, n: int, incremental: bool) -> int:
         if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once
             return n if self.batch_norm else min(n, LBFGS_BATCH)
         if self.batch_size == "auto":
             return min(200, n)
-        if self.batch_size > n:
+        if self.batch_size > n and not incremental:  # chunks are as large as they are
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 f"clipped: batch_size={self.batch_size}, {n} samples."

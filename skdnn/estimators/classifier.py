@@ -66,7 +66,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
         down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
         in `partial_fit` too, where a call is an epoch.  Or an object from
-        `skdnn.engine.schedules`, such as ``Exponential(final=0.1)``.
+        `skdnn.engine.schedules`, such as ``Exponential(final=0.1)``; or a function of progress in
+        [0, 1] and samples seen that returns a factor, finite and not negative.
     learning_rate_init : float, default=0.001
         Learning rate that the schedule multiplies.
     power_t : float, default=0.5
@@ -143,7 +144,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         What early stopping watches: None is the estimator's own score (accuracy), "loss"
         the validation loss; or any scorer of scikit-learn.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the computations; "lbfgs" always takes float64.
+        Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
+        always takes float64.
 
     Attributes
     ----------

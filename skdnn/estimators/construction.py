@@ -1,7 +1,9 @@
-"""From flat hyperparameters to the engine's specifications, and what they must not contradict."""
+"""From flat hyperparameters to the engine's specifications."""
 
 import inspect
-import warnings
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
 
@@ -11,7 +13,7 @@ from skdnn.engine.activations import Identity, get_activation
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.network import Network
-from skdnn.engine.optimizers import OPTIMIZERS, SGD, get_optimizer
+from skdnn.engine.optimizers import SGD, get_optimizer
 from skdnn.engine.schedules import SCHEDULES, InverseScaling, Schedule, WarmUp, get_schedule
 from skdnn.engine.training import Descent
 
@@ -24,8 +26,9 @@ RISING = ("one_cycle", "coslog4")
 def hidden_sizes(estimator) -> list[int]:
     """Return the sizes of the hidden layers as a list, or say what is wrong with them."""
     sizes = estimator.hidden_layer_sizes
-    sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
-    if not all(isinstance(n, Integral) for n in sizes):
+    sizes = [sizes] if np.ndim(sizes) == 0 and not np.iterable(sizes) else list(sizes)
+    sizes = [n.item() if isinstance(n, np.ndarray) and n.ndim == 0 else n for n in sizes]
+    if not all(isinstance(n, Integral) and not isinstance(n, bool) for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be integers, got {sizes}.")
     if any(n <= 0 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
@@ -79,7 +82,7 @@ def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
 
 def compute_dtype(estimator) -> str:
     """Return the dtype of the computations; L-BFGS's line search needs double precision."""
-    return "float64" if estimator.solver == "lbfgs" else estimator.dtype
+    return "float64" if estimator.solver == "lbfgs" else np.dtype(estimator.dtype).name
 
 
 def build_network(estimator, n_in: int, n_out: int) -> Network:
@@ -108,12 +111,33 @@ def defaults_of(made_from: type) -> dict:
     return {name: p.default for name, p in inspect.signature(made_from).parameters.items()}
 
 
+@dataclass(frozen=True)
+class GivenSchedule:
+    """A schedule that the user made, whose factors are checked one by one."""
+
+    schedule: Callable[[float, int], float]
+
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
+        factor = self.schedule(progress, n_samples_seen)
+        is_number = isinstance(factor, Real) or (
+            isinstance(factor, np.ndarray) and factor.ndim == 0
+        )
+        if not (is_number and 0 <= float(factor) < math.inf):
+            raise ValueError(
+                f"learning_rate={self.schedule!r} must return the factor of learning_rate_init, a "
+                f"finite number from 0 on. Got {factor!r} at a progress of {progress:.3g}."
+            )
+        return float(factor)
+
+
 def build_schedule(estimator) -> Schedule:
     """Return the schedule, behind its warm-up."""
     schedule = estimator.learning_rate
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
         schedule = schedule(estimator.power_t) if schedule is InverseScaling else schedule()
+    else:
+        schedule = GivenSchedule(schedule)
     warms_up = estimator.warmup and estimator.learning_rate not in RISING
     return WarmUp(estimator.warmup, schedule) if warms_up else schedule
 
@@ -131,90 +155,3 @@ def build_descent(estimator) -> Descent:
         max_norm=estimator.max_norm,
         shuffle=bool(estimator.shuffle),
     )
-
-
-def check_combination(estimator) -> None:
-    """Refuse hyperparameters that contradict each other."""
-    if isinstance(estimator.learning_rate, Real):
-        raise ValueError(
-            "The 'learning_rate' parameter names a schedule; for the learning rate itself write "
-            f"learning_rate_init={estimator.learning_rate!r} instead."
-        )
-    if isinstance(estimator.learning_rate, type):
-        raise ValueError(
-            "The 'learning_rate' parameter must be a schedule, not its class: write "
-            f"{estimator.learning_rate.__name__}()."
-        )
-    n_hidden = len(hidden_sizes(estimator))
-    for activation in per_layer("activation", estimator.activation, n_hidden):
-        if isinstance(activation, type):
-            raise ValueError(
-                f"activation must be an object, not its class: write {activation.__name__}()."
-            )
-        get_activation(activation)
-    for rate in per_layer("dropout", estimator.dropout, n_hidden):
-        if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
-            raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
-    if estimator.batch_norm and estimator.batch_size == 1 and estimator.solver != "lbfgs":
-        raise ValueError(
-            "batch_norm=True needs a batch_size of at least 2: one row has no variance."
-        )
-
-
-def warn_of_no_effect(estimator, has_validation_data: bool) -> None:
-    """Warn of hyperparameters that were changed and have no effect beside the others."""
-    n_hidden = len(hidden_sizes(estimator))
-    defaults = defaults_of(type(estimator))
-    for condition, names in without_effect(estimator, n_hidden, has_validation_data):
-        changed = [
-            n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])
-        ]
-        if changed:
-            warnings.warn(f"{', '.join(changed)}: no effect with {condition}.", UserWarning)
-
-
-def differs(value, default) -> bool:
-    """Whether a hyperparameter was changed; an empty list, one a layer of none, is no change."""
-    if np.isscalar(value) or value is None:
-        return value != default
-    return value is not default and not (np.iterable(value) and len(list(value)) == 0)
-
-
-def without_effect(estimator, n_hidden: int, has_validation_data: bool):
-    """Yield the conditions that hold and the hyperparameters that each leaves without effect."""
-    solver, loss = estimator.solver, estimator.loss
-    minibatch_only = {
-        "learning_rate", "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2",
-        "nesterovs_momentum", "epsilon", "rho", "weight_decay", "dropout", "input_dropout",
-        "clip_norm", "max_norm", "batch_size", "batch_norm_momentum", "shuffle",
-    }  # fmt: skip
-    if solver == "lbfgs":
-        own_rule = [] if estimator.early_stopping else ["n_iter_no_change"]
-        yield "solver='lbfgs'", sorted(minibatch_only) + own_rule
-    else:
-        used = defaults_of(OPTIMIZERS[solver])
-        names = ["beta_1", "beta_2", "epsilon", "rho"]
-        unused = [n for n in names if n not in used]
-        if solver != "sgd":
-            unused += ["momentum", "nesterovs_momentum"]
-        elif not estimator.momentum:
-            yield "momentum=0", ["nesterovs_momentum"]
-        yield f"solver={solver!r}", [*unused, "max_fun"]
-        if estimator.learning_rate in RISING:
-            yield f"learning_rate={estimator.learning_rate!r}", ["warmup"]
-        if estimator.learning_rate != "invscaling":
-            yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]
-        if not estimator.batch_norm:
-            yield "batch_norm=False", ["batch_norm_momentum"]
-    if n_hidden == 0:
-        yield "hidden_layer_sizes=()", ["activation", "dropout", "batch_norm"]
-    if has_validation_data:
-        yield "validation data given to fit", ["validation_fraction"]
-    elif not estimator.early_stopping:
-        yield "early_stopping=False", ["validation_fraction", "scoring"]
-    if loss in ("hinge", "perceptron"):
-        yield f"loss={loss!r}", ["label_smoothing"]
-    if loss != "huber":
-        yield f"loss={loss!r}", ["huber_delta"]
-    if loss != "quantile":
-        yield f"loss={loss!r}", ["quantile"]

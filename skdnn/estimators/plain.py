@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-CLASS = "class of skdnn"
+CLASS, DTYPE = "class of skdnn", "dtype of numpy"
 ATOMS = {float, int, str, bool, type(None), np.ndarray}  # most of what there is, by far
 PACKAGES = ("skdnn.engine.", "skdnn.estimators.")
 
@@ -30,6 +30,8 @@ def to_plain(thing: Any) -> Any:
         return thing
     if type(thing) in (dict, list, tuple):
         return _mapped(to_plain, thing)
+    if isinstance(thing, np.dtype):
+        return {DTYPE: thing.str}
     if isinstance(thing, type):
         return {CLASS: _name(thing)} if _is_ours(thing) else thing
     if not _is_ours(type(thing)):
@@ -55,6 +57,8 @@ def from_plain(thing: Any) -> Any:
     """
     if type(thing) in ATOMS:
         return thing
+    if type(thing) is dict and DTYPE in thing:
+        return np.dtype(thing[DTYPE])
     if type(thing) is dict and CLASS in thing:
         return _made(_class(thing[CLASS]), thing)
     return _mapped(from_plain, thing) if type(thing) in (dict, list, tuple) else thing

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state, check_scalar
 
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense, Dropout
-from skdnn.estimators.construction import check_combination
+from skdnn.estimators.checks import check_combination
 from skdnn.estimators.course import adapted, begin
 from skdnn.estimators.data import check_sample
 from skdnn.inspection.plotting import pyplot, styled

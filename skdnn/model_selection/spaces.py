@@ -1,6 +1,5 @@
 """Where to search: distributions of the hyperparameters of a network."""
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -9,7 +8,7 @@ from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 
 from skdnn.estimators.base import BaseMLP
-from skdnn.estimators.construction import check_combination, warn_of_no_effect
+from skdnn.estimators.checks import check_combination, complaint, idle
 
 
 @dataclass(frozen=True)
@@ -241,11 +240,8 @@ def compatible(network: BaseMLP, space: dict) -> dict:
 
 def complaints(network: BaseMLP) -> set[str]:
     """Return what `fit` would say about a combination of hyperparameters."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            check_combination(network)
-            warn_of_no_effect(network, has_validation_data=False)
-        except ValueError as error:
-            return {str(error)}
-    return {str(warning.message) for warning in caught}
+    try:
+        check_combination(network)
+    except ValueError as error:
+        return {str(error)}
+    return {complaint(*found) for found in idle(network, has_validation_data=False)}

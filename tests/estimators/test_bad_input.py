@@ -1,7 +1,9 @@
 """Whatever is wrong is said at once, in words that help, and leaves a fitted model as it was."""
 
+import functools
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -9,15 +11,18 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
-from sklearn.base import is_classifier
-from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
+from skdnn.estimators import checks
 from skdnn.estimators._sklearn import Interval, StrOptions
-from skdnn.estimators.construction import hidden_sizes, without_effect
+from skdnn.estimators.checks import without_effect
+from skdnn.estimators.construction import hidden_sizes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -122,11 +127,53 @@ def test_bad_parameters_get_the_words_of_scikit_learn(cls, name, value):
 
 
 @pytest.mark.parametrize(
-    "sizes", [0, -3, (0,), (5, -1), (2.5,), (5, 2.0), ("5",), 2.5, None, [[3]]]
+    "sizes",
+    [
+        0,
+        -3,
+        (0,),
+        (5, -1),
+        (2.5,),
+        (5, 2.0),
+        ("5",),
+        2.5,
+        None,
+        [[3]],
+        True,
+        False,
+        (True,),
+        (4, np.True_),
+        np.array(True),
+        np.array(2.5),
+        np.array("5"),
+        np.array([[4, 4]]),
+        "5",
+        "55",
+        [(4, 4)],
+        np.array(0),
+        np.array([4.0]),
+        {}.keys,
+        [None],
+        [np.nan],
+        np.float64(4),
+    ],
 )
 def test_hidden_layers_have_a_positive_whole_number_of_units(cls, sizes):
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         cls(hidden_layer_sizes=sizes).fit(X, y_for(cls()))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [np.array(4), np.array([4]), np.int8(4), [np.int64(4)], [np.array(4)], range(4, 5), (4,)],
+    ids=repr,
+)
+def test_any_whole_number_of_units_will_do(cls, sizes):
+    y = y_for(cls())
+    model = cls(hidden_layer_sizes=sizes, max_iter=3, random_state=0).fit(X, y)
+    assert_array_equal(model.predict(X), small(cls, hidden_layer_sizes=4).fit(X, y).predict(X))
+    twin = clone(model).fit(X, y)
+    assert_array_equal(model.predict(X), twin.predict(X))
 
 
 @pytest.mark.parametrize("value", [0.01, 1, 0, np.float64(0.5)])
@@ -134,6 +181,86 @@ def test_a_number_as_learning_rate_is_told_its_place(cls, value):
     with pytest.raises(ValueError, match=r"'learning_rate' parameter.*learning_rate_init=") as e:
         small(cls, learning_rate=value).fit(X, y_for(cls()))
     assert str(float(value)).rstrip("0").rstrip(".") in str(e.value)
+
+
+SCHEDULES_GONE_WRONG = {
+    "no arguments": lambda: 1.0,
+    "one argument": lambda progress: 1.0,
+    "three arguments": lambda progress, n, more: 1.0,
+    "keywords": lambda *, progress, n: 1.0,
+    "None": lambda progress, n: None,
+    "nan": lambda progress, n: np.nan,
+    "infinite": lambda progress, n: np.inf,
+    "negative": lambda progress, n: -0.1,
+    "text": lambda progress, n: "fast",
+    "an array": lambda progress, n: np.ones(2),
+    "complex": lambda progress, n: 1j,
+    "nan at the end": lambda progress, n: np.nan if progress == 1.0 else 1.0,
+    "negative at the end": lambda progress, n: 0.5 - progress,
+    "None in the middle": lambda progress, n: None if 0.3 < progress < 0.9 else 1.0,
+    "negative in the middle": lambda progress, n: (progress - 0.5) ** 2 - 0.01,
+    "nan after some rows": lambda progress, n: np.nan if n > 50 else 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES_GONE_WRONG.values(), ids=SCHEDULES_GONE_WRONG)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
+    y = y_for(cls())
+    model = small(cls, max_iter=10, learning_rate=schedule, solver=solver)
+    with pytest.raises(ValueError, match=r"learning_rate=.*(must return|must take two arguments)"):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+    with pytest.raises(ValueError, match="learning_rate="):
+        for _ in range(10):
+            model.partial_fit(X, y, **_classes(cls, "partial_fit"))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda progress, n: 1, lambda progress, n: np.float32(1), lambda progress, n: np.array(1.0),
+        lambda p, n_samples_seen=0: True, lambda *args: 1.0,
+        functools.partial(lambda factor, p, n: factor, 1.0),
+    ],
+)  # fmt: skip
+def test_any_schedule_of_two_arguments_will_do(cls, schedule):
+    y = y_for(cls())
+    expected = small(cls).fit(X, y).predict(X)
+    assert_array_equal(small(cls, learning_rate=schedule).fit(X, y).predict(X), expected)
+
+
+DTYPES = [
+    np.float32,
+    np.dtype("float32"),
+    "f4",
+    "single",
+    ">f4",
+    np.float64,
+    np.dtype(float),
+    "f8",
+    float,
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_dtype_as_numpy_takes_it(cls, dtype):
+    y, name = y_for(cls()), np.dtype(dtype).name
+    model = small(cls, dtype=dtype).fit(X, y)
+    assert model.coefs_[0].dtype == name and model.dtype is dtype
+    expected = small(cls, dtype=name).fit(X, y)
+    assert_array_equal(model.predict(X), expected.predict(X))
+    model.set_params(dtype=name, warm_start=True).fit(X, y)  # is no change
+    clone(model).partial_fit(X, y, **_classes(cls, "partial_fit"))
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float16, "f2", int, np.dtype("int64"), None, object, "g", 4, X]
+)
+def test_no_other_dtype(cls, dtype):
+    words = "'dtype' parameter of .*'float32', 'float64'|'dtype' .*'float64', 'float32'"
+    with pytest.raises(ValueError, match=words):
+        small(cls, dtype=dtype).fit(X, y_for(cls()))
 
 
 @pytest.mark.parametrize("name, values", [("activation", ["relu", "tanh"]), ("dropout", [0.1, 0])])
@@ -378,15 +505,115 @@ def idle():
                     yield pytest.param(*case, id=f"{cls.__name__}-{condition}-{name}")
 
 
+def peer_is_silent(cls, parameters):
+    """Whether scikit-learn's estimator has these parameters and values, and says nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", category=ConvergenceWarning)
+            PEER[cls](**{"max_iter": 3, "hidden_layer_sizes": (4,)} | parameters).fit(
+                X, y_for(cls())
+            )
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 @pytest.mark.parametrize("cls, settings, validated, condition, name", list(idle()))
 def test_an_idle_parameter_is_named_and_is_idle(cls, settings, validated, condition, name):
+    """… but for those with which scikit-learn's estimator is idle and silent."""
     y = np.abs(y_for(cls()))
     held_out = {"X_val": X[:9], "y_val": y[:9]} if validated else {}
     plain = small(cls, **settings).fit(X, y, **held_out)
     changed = small(cls, **settings, **{name: CHANGED[name]})
-    with pytest.warns(UserWarning, match=rf"\b{name}\b.*: no effect with {re.escape(condition)}"):
-        changed.fit(X, y, **held_out)
+    reason = condition.split("=")[0]
+    concerned = {name: CHANGED[name]} | {k: v for k, v in settings.items() if k == reason}
+    words = rf"\b{name}\b.*: no effect with {re.escape(condition)}"
+    if condition != checks.HELD_OUT and peer_is_silent(cls, concerned):
+        changed.fit(X, y, **held_out)  # warnings are errors
+    else:
+        with pytest.warns(UserWarning, match=words):
+            changed.fit(X, y, **held_out)
     assert_array_equal(changed._network.parameters.values, plain._network.parameters.values)
+
+
+def caught(function):
+    """Return the warnings of idle parameters."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        function()
+    return [str(w.message) for w in found if "no effect" in str(w.message)]
+
+
+PEER_GRIDS = [
+    {
+        "solver": ["adam", "sgd", "lbfgs"], "learning_rate": ["constant", "invscaling", "adaptive"],
+        "momentum": [0.5, 0.9], "batch_size": [10, 20], "learning_rate_init": [0.01],
+    },
+    {
+        "solver": ["lbfgs", "adam", "sgd"], "beta_1": [0.8], "beta_2": [0.99], "power_t": [0.3],
+        "nesterovs_momentum": [False], "epsilon": [1e-7], "shuffle": [False], "max_fun": [100],
+        "n_iter_no_change": [5], "validation_fraction": [0.2], "momentum": [0.0],
+    },
+    {"hidden_layer_sizes": [(), (3,)], "activation": ["tanh", "logistic", "identity"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("grid", PEER_GRIDS)
+def test_a_grid_made_for_scikit_learn_is_not_told_anything(cls, grid):
+    search = GridSearchCV(small(cls), grid, cv=2)
+    assert caught(lambda: search.fit(X, y_for(cls()))) == []
+
+
+OWN_GRID = {
+    "solver": ["adam", "rmsprop", "lbfgs"], "momentum": [0.5, 0.8], "rho": [0.8, 0.95],
+    "learning_rate": ["cosine", "constant"], "batch_size": [10, 20], "dropout": [0.1],
+}  # fmt: skip
+
+
+def test_every_reason_is_given_once_a_process(cls):
+    search = GridSearchCV(small(cls), OWN_GRID, cv=2)
+    found = caught(lambda: search.fit(X, y_for(cls())))
+    assert sorted(found) == [
+        "dropout, learning_rate, rho: no effect with solver='lbfgs'.",
+        "momentum: no effect with solver='rmsprop'.",
+        "rho: no effect with solver='adam'.",
+    ]
+    assert caught(lambda: search.fit(X, y_for(cls()))) == []
+    one_more = small(cls, solver="lbfgs", dropout=0.1, weight_decay=0.2)
+    assert caught(lambda: one_more.fit(X, y_for(cls()))) == [
+        "weight_decay: no effect with solver='lbfgs'."
+    ]
+
+
+def test_a_warning_that_is_an_error_is_one_every_time(cls):
+    model = small(cls, rho=0.5)
+    for _ in range(3):
+        with pytest.raises(UserWarning, match="rho: no effect with solver='adam'"):
+            model.fit(X, y_for(cls()))
+    assert not hasattr(model, "coefs_")
+    assert len(caught(lambda: model.fit(X, y_for(cls())))) == 1
+
+
+def test_many_threads_are_told_once(cls):
+    models = [small(cls, rho=0.5) for _ in range(16)]
+
+    def fit_all():
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda m: m.fit(X, y_for(cls())), models))
+
+    assert len(caught(fit_all)) == 1
+
+
+def told_in_a_worker():
+    return len(caught(lambda: [small(MLPClassifier, rho=0.5).fit(X, LABELS) for _ in range(3)]))
+
+
+def test_every_process_is_told_once():
+    """A worker of joblib may run several of the calls, and says it in the first."""
+    told = joblib.Parallel(n_jobs=2)(joblib.delayed(told_in_a_worker)() for _ in range(4))
+    assert set(told) <= {0, 1} and 1 <= sum(told) <= 2
+    assert told_in_a_worker() == 1
 
 
 ACTIVE = [
@@ -434,6 +661,15 @@ def test_a_batch_larger_than_the_data_is_clipped_with_a_warning(cls):
     with pytest.warns(UserWarning, match="`batch_size`.*clipped.*batch_size=41"):
         clipped = small(cls, batch_size=41).fit(X, y)
     assert_array_equal(clipped.coefs_[0], small(cls, batch_size=40).fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("n", [1, 7, 40])
+def test_a_chunk_smaller_than_a_batch_is_no_matter(cls, n):
+    """… for partial_fit: chunks are as large as they are."""
+    model, y = small(cls, batch_size=32), y_for(cls())
+    for start in range(0, 40, n):
+        rows = slice(start, start + n)
+        model.partial_fit(X[rows], y[rows], **_classes(cls, "partial_fit"))  # warnings are errors
 
 
 # Data -----------------------------------------------------------------------------------------

@@ -108,6 +108,8 @@ PARAMETERS = {
     "generator": {"random_state": np.random.RandomState(3)},
     "early stopping": {"early_stopping": True, "scoring": "loss", "validation_fraction": 0.3},
     "numpy numbers": {"alpha": np.float64(0.1), "hidden_layer_sizes": np.array([5, 4])},
+    "numpy types": {"dtype": np.float32},
+    "numpy dtypes": {"dtype": np.dtype("float64")},
     "infinite": {"n_iter_no_change": np.inf},
 }
 

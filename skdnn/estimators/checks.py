@@ -1,0 +1,194 @@
+"""What hyperparameters must not be, what they must not contradict, and what has no effect."""
+
+import inspect
+import threading
+import warnings
+from collections.abc import Iterator
+from numbers import Real
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from skdnn.engine.activations import get_activation
+from skdnn.engine.optimizers import OPTIMIZERS
+from skdnn.estimators._sklearn import StrOptions
+from skdnn.estimators.construction import (
+    RISING,
+    GivenSchedule,
+    defaults_of,
+    hidden_sizes,
+    per_layer,
+)
+
+
+class DtypeOptions(StrOptions):
+    """Whatever numpy takes for one of some dtypes, which are listed by name."""
+
+    def is_satisfied_by(self, val):
+        if val is None:  # numpy's word for float64
+            return False
+        try:
+            return np.dtype(val).name in self.options
+        except (TypeError, ValueError):
+            return False
+
+
+def check_combination(estimator) -> None:
+    """Refuse hyperparameters that contradict each other."""
+    if isinstance(estimator.learning_rate, Real):
+        raise ValueError(
+            "The 'learning_rate' parameter names a schedule; for the learning rate itself write "
+            f"learning_rate_init={estimator.learning_rate!r} instead."
+        )
+    if isinstance(estimator.learning_rate, type):
+        raise ValueError(
+            "The 'learning_rate' parameter must be a schedule, not its class: write "
+            f"{estimator.learning_rate.__name__}()."
+        )
+    if callable(estimator.learning_rate):
+        check_schedule(estimator.learning_rate, estimator.max_iter)
+    n_hidden = len(hidden_sizes(estimator))
+    for activation in per_layer("activation", estimator.activation, n_hidden):
+        if isinstance(activation, type):
+            raise ValueError(
+                f"activation must be an object, not its class: write {activation.__name__}()."
+            )
+        get_activation(activation)
+    for rate in per_layer("dropout", estimator.dropout, n_hidden):
+        if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
+            raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
+    if estimator.batch_norm and estimator.batch_size == 1 and estimator.solver != "lbfgs":
+        raise ValueError(
+            "batch_norm=True needs a batch_size of at least 2: one row has no variance."
+        )
+
+
+def check_schedule(schedule, n_epochs: int) -> None:
+    """Refuse a schedule that cannot be called as it will be, or returns no factor."""
+    try:
+        inspect.signature(schedule).bind(0.0, 0)
+    except TypeError as error:
+        raise ValueError(
+            f"learning_rate={schedule!r} must take two arguments, the progress of training in "
+            f"[0, 1] and the number of samples seen: {error}."
+        ) from error
+    except ValueError:  # a function in C that says nothing of its arguments
+        pass
+    for progress, n_samples_seen in ((0.0, 0), (1.0, n_epochs)):
+        GivenSchedule(schedule)(progress, n_samples_seen)
+
+
+# Without effect ---------------------------------------------------------------------------------
+
+# What scikit-learn's estimators have, and the values for which they say nothing where it is idle.
+PEER = {*defaults_of(MLPClassifier), *defaults_of(MLPRegressor)}
+PEER_VALUES = {
+    "solver": ("adam", "sgd", "lbfgs"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "activation": ("identity", "logistic", "tanh", "relu"),
+}
+
+HELD_OUT = "validation data given to fit"
+
+_said: set[tuple[str, str]] = set()  # (condition, name), of this process
+_said_lock = threading.Lock()
+
+
+def warn_of_no_effect(estimator, has_validation_data: bool) -> None:
+    """Warn of changed hyperparameters without effect, of each with each reason once a process.
+
+    Code that was written for scikit-learn's estimators, which are silent, is not told.
+    """
+    for condition, names in idle(estimator, has_validation_data):
+        names = [n for n in names if not as_in_scikit_learn(estimator, condition, n)]
+        with _said_lock:
+            new = {(condition, name) for name in names} - _said
+            _said.update(new)
+        if not new:
+            continue
+        try:
+            warnings.warn(complaint(condition, sorted(name for _, name in new)), UserWarning)
+        except UserWarning:  # made an error, which the next fit is to be as well
+            forget(new)
+            raise
+
+
+def forget(reasons: set[tuple[str, str]] | None = None) -> None:
+    """Warn again: of some reasons, or of all."""
+    with _said_lock:
+        _said.difference_update(_said.copy() if reasons is None else reasons)
+
+
+def complaint(condition: str, names: list[str]) -> str:
+    return f"{', '.join(names)}: no effect with {condition}."
+
+
+def idle(estimator, has_validation_data: bool) -> Iterator[tuple[str, list[str]]]:
+    """Yield conditions that hold, each with the changed hyperparameters that it makes idle."""
+    n_hidden = len(hidden_sizes(estimator))
+    defaults = defaults_of(type(estimator))
+    for condition, names in without_effect(estimator, n_hidden, has_validation_data):
+        changed = [
+            n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])
+        ]
+        if changed:
+            yield condition, changed
+
+
+def as_in_scikit_learn(estimator, condition: str, name: str) -> bool:
+    """Whether scikit-learn's estimators have this parameter, with this value, and the condition."""
+    if name not in PEER or condition == HELD_OUT:
+        return False
+    concerned = {name, condition.split("=")[0]} & PEER_VALUES.keys()
+    return all(_is_one_of(getattr(estimator, n), PEER_VALUES[n]) for n in concerned)
+
+
+def _is_one_of(value, names: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in names
+
+
+def differs(value, default) -> bool:
+    """Whether a hyperparameter was changed; an empty list, one a layer of none, is no change."""
+    if np.isscalar(value) or value is None:
+        return value != default
+    return value is not default and not (np.iterable(value) and len(list(value)) == 0)
+
+
+def without_effect(estimator, n_hidden: int, has_validation_data: bool):
+    """Yield the conditions that hold and the hyperparameters that each leaves without effect."""
+    solver, loss = estimator.solver, estimator.loss
+    minibatch_only = {
+        "learning_rate", "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2",
+        "nesterovs_momentum", "epsilon", "rho", "weight_decay", "dropout", "input_dropout",
+        "clip_norm", "max_norm", "batch_size", "batch_norm_momentum", "shuffle",
+    }  # fmt: skip
+    if solver == "lbfgs":
+        own_rule = [] if estimator.early_stopping else ["n_iter_no_change"]
+        yield "solver='lbfgs'", sorted(minibatch_only) + own_rule
+    else:
+        used = defaults_of(OPTIMIZERS[solver])
+        names = ["beta_1", "beta_2", "epsilon", "rho"]
+        unused = [n for n in names if n not in used]
+        if solver != "sgd":
+            unused += ["momentum", "nesterovs_momentum"]
+        elif not estimator.momentum:
+            yield "momentum=0", ["nesterovs_momentum"]
+        yield f"solver={solver!r}", [*unused, "max_fun"]
+        if estimator.learning_rate in RISING:
+            yield f"learning_rate={estimator.learning_rate!r}", ["warmup"]
+        if estimator.learning_rate != "invscaling":
+            yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]
+        if not estimator.batch_norm:
+            yield "batch_norm=False", ["batch_norm_momentum"]
+    if n_hidden == 0:
+        yield "hidden_layer_sizes=()", ["activation", "dropout", "batch_norm"]
+    if has_validation_data:
+        yield HELD_OUT, ["validation_fraction"]
+    elif not estimator.early_stopping:
+        yield "early_stopping=False", ["validation_fraction", "scoring"]
+    if loss in ("hinge", "perceptron"):
+        yield f"loss={loss!r}", ["label_smoothing"]
+    if loss != "huber":
+        yield f"loss={loss!r}", ["huber_delta"]
+    if loss != "quantile":
+        yield f"loss={loss!r}", ["quantile"]
