@@ -9,6 +9,7 @@ from sklearn.callback._transport import open_listener, send
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _get_feature_names as get_feature_names
 
 # What an estimator has of its callbacks: they themselves, and more while it is fitted.
 CALLBACK_ATTRIBUTES = (
@@ -30,6 +31,7 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "get_context_path",
+    "get_feature_names",
     "open_listener",
     "run_monitors",
     "run_queues",

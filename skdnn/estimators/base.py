@@ -37,6 +37,7 @@ from skdnn.estimators.checks import DtypeOptions, check_combination, warn_of_no_
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
+from skdnn.estimators.held_out import warn_of_other_units, without_names
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 from skdnn.estimators.plain import from_plain, to_plain
 from skdnn.estimators.summary import as_text
@@ -184,7 +185,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             Weights of the rows, not negative; a row of weight zero is as good as removed.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows to validate on after every epoch, instead of a `validation_fraction` of X.
-            Their loss and score are in `history_`; with `early_stopping` they decide.
+            Their loss and score are in `history_`; with `early_stopping` they decide.  A pipeline
+            passes them on as they are: ``Pipeline(steps, transform_input=["X_val"])`` lets X_val
+            go through the steps before, as X does (see `docs/from_sklearn.md`).  Columns of X_val
+            that are in other units than those of X are a warning.
 
         Returns
         -------
@@ -248,7 +252,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Validation | None]:
         """Return the rows to train on and those to validate on, if any."""
         if given is not None:
-            return sample, self._validation(self._check_held_out(*given))
+            held_out = self._check_held_out(*given)
+            warn_of_other_units(sample, held_out)
+            return sample, self._validation(held_out)
         if not self.early_stopping:
             return sample, None
         labels = sample.used(sample.Y) if self._target.stratifies else None
@@ -306,7 +312,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_held_out(self, X, y, sample_weight) -> Sample:
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
-        held_out = check_sample(self, X, y, sample_weight, reset=False, suffix="_val")
+        checker = without_names(self, X)
+        held_out = check_sample(checker, X, y, sample_weight, reset=False, suffix="_val")
         with about("y", "_val"):
             held_out = held_out.encoded(self._target)
         if self.early_stopping and held_out.n < 2:

@@ -1,5 +1,6 @@
 """What a user hands in: rows to learn from."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,14 +158,15 @@ def check_range(estimator, A, name: str) -> None:
 
 @contextmanager
 def about(name: str, suffix: str):
-    """Let an error begin with the name of the parameter it is about, if that has a suffix."""
+    """Let an error name the parameter that it is about, where that has a suffix."""
     try:
         yield
     except (TypeError, ValueError) as error:
         if not suffix:
             raise
+        words = re.sub(r"\b(X|y|sample_weight)\b", rf"\1{suffix}", str(error))
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{name}{suffix}: {error}") from error
+        raise kind(words if suffix in words else f"{name}{suffix}: {words}") from error
 
 
 def check_sample(estimator, X, y, sample_weight, *, reset: bool, suffix: str = "") -> Sample:

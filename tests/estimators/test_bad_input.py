@@ -301,10 +301,10 @@ def test_validation_data_come_together(cls, given):
 @pytest.mark.parametrize(
     "X_val, y_val, words",
     [
-        (X[:, :2], None, "X has 2 features, but .* is expecting 3 features"),
+        (X[:, :2], None, "X_val has 2 features, but .* is expecting 3 features"),
         (X[:5], None, "inconsistent numbers of samples"),
-        (np.full((40, 3), np.nan), None, "X contains NaN"),
-        (X, np.full(40, np.nan), "y contains NaN"),
+        (np.full((40, 3), np.nan), None, "X_val contains NaN"),
+        (X, np.full(40, np.nan), "y_val contains NaN"),
         (X, np.ones((40, 2)), None),
     ],
 )
@@ -339,7 +339,7 @@ def test_an_error_in_validation_data_names_them(cls, name, value):
 def test_validation_labels_must_be_known():
     y_val = LABELS.copy()
     y_val[0] = 7
-    with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
+    with pytest.raises(ValueError, match=r"`y_val` has classes not in `self.classes_`"):
         small(MLPClassifier).fit(X, LABELS, X_val=X, y_val=y_val)
 
 
@@ -829,7 +829,7 @@ def test_weights_float32_takes_for_infinity_are_refused(cls):
 def test_negative_weights_are_refused(cls, name):
     y, weight = y_for(cls()), np.ones(40)
     weight[3] = -1.0
-    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+    with pytest.raises(ValueError, match=f"Negative values in data passed to `{name}`"):
         small(cls).fit(X, y, X_val=X, y_val=y, **{name: weight})
 
 

@@ -360,7 +360,8 @@ def test_pipeline_passes_weights_and_transforms_the_validation_data(routing):
     given = GIVEN | {"X_val": by_hand.transform(GIVEN["X_val"])}
     expected = clone(net).fit(by_hand.transform(raw), Y[:60], **given)
     assert_same(pipeline[-1], expected)
-    untransformed = make_pipeline(scaler, net).fit(raw, Y[:60], **GIVEN)
+    with pytest.warns(UserWarning, match="X_val seems to be in other units"):
+        untransformed = make_pipeline(scaler, net).fit(raw, Y[:60], **GIVEN)
     assert untransformed[-1].history_["validation_loss"] != expected.history_["validation_loss"]
 
 
