@@ -170,7 +170,7 @@ class ActivationDisplay:
     axes_ : ndarray of matplotlib Axes of shape (2, n_hidden_layers)
         Axes of the pre-activations, in the first row, and of the activations.
     bounding_ax_ : matplotlib Axes or None
-        The axes in whose place they are, if `plot` was given one.
+        The axes in whose place they are; None if `plot` was given an array of axes.
     figure_ : matplotlib Figure
         Figure containing them.
     histograms_ : ndarray of matplotlib StepPatch of shape (2, n_hidden_layers)
@@ -215,8 +215,8 @@ class ActivationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes of shape (2, n_hidden_layers), default=None
-            One to put all in the place of, or one for every histogram.  With None a figure is
-            made.
+            One to put all in the place of, or one for every histogram, also as a list of so many,
+            row by row.  With None a figure is made.
         hist_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.stairs` for all histograms.
 
@@ -230,7 +230,7 @@ class ActivationDisplay:
         ImportError
             If there is no matplotlib.
         ValueError
-            If `ax` is an array of another shape.
+            If `ax` is an array of another size.
         """
         self.axes_ = self._grid(pyplot(type(self).__name__), ax)
         from matplotlib.patches import StepPatch
@@ -247,22 +247,19 @@ class ActivationDisplay:
     def _grid(self, plt, ax):
         """Return the axes to plot on."""
         shape = 2, len(self.layers)
-        self.bounding_ax_ = None
         if ax is None:
-            figure = plt.figure(figsize=(0.8 + 2.6 * shape[1], 5.2), layout="constrained")
-            return figure.subplots(*shape, squeeze=False)
+            size = 0.8 + 2.6 * shape[1], 5.2
+            ax = plt.figure(figsize=size, layout="constrained").add_subplot()
         if isinstance(ax, plt.Axes):
             ax.set_axis_off()
-            self.bounding_ax_ = ax
-            place = ax.get_subplotspec()
+            self.bounding_ax_, place = ax, ax.get_subplotspec()
             if place is None:
                 return inset_grid(ax, *shape)
             return place.subgridspec(*shape).subplots(squeeze=False)
-        if np.shape(ax) != shape:
-            raise ValueError(
-                f"ax must be one axes or an array of shape {shape}. Got {np.shape(ax)}."
-            )
-        return np.asarray(ax)
+        self.bounding_ax_, axes = None, np.asarray(ax, dtype=object)
+        if axes.shape not in (shape, (axes.size,)) or axes.size != shape[0] * shape[1]:
+            raise ValueError(f"ax must be one axes or an array of shape {shape}. Got {axes.shape}.")
+        return axes.reshape(shape)
 
     def _label_axes(self):
         for i, (layer, (top, bottom)) in enumerate(zip(self.layers, self.axes_.T, strict=True), 1):

@@ -51,6 +51,8 @@ class LossCurveDisplay:
         Axes of the losses.
     score_ax_ : matplotlib Axes or None
         Axes of the validation scores below them; None where there are none.
+    axes_ : ndarray of matplotlib Axes of shape (1,) or (2,)
+        Those of the losses and, where there are any, of the scores.
     figure_ : matplotlib Figure
         Figure containing both.
     lines_ : list of matplotlib Line2D
@@ -120,6 +122,7 @@ class LossCurveDisplay:
         has_scores = any("validation_score" in history for history in self.histories.values())
         self.ax_, self.figure_ = ax, ax.figure
         self.score_ax_ = score_panel(ax, has_scores)
+        self.axes_ = np.array([one for one in (self.ax_, self.score_ax_) if one is not None])
         self.lines_, self.score_lines_, self.best_ = [], [], []
         for name in self.histories:
             self._mark_best(name, self._plot_history(name, styled(plt.Line2D, {}, line_kw)))

@@ -105,6 +105,8 @@ class SearchDisplay:
         Colours of the scores; None without `y`.
     marginal_axes_ : list of matplotlib Axes
         Axes of the margins: above, for `x`, and at the right, for `y`; may be empty.
+    axes_ : ndarray of matplotlib Axes
+        Those of the candidates and of the margins.
     lines_ : list of matplotlib Line2D
         Best nearby over `x`, and over `y`.
 
@@ -202,6 +204,7 @@ class SearchDisplay:
             self._plot_scores(scores, scatter_kw, line_kw)
         else:
             self._plot_plane(scores, marginals, scatter_kw, line_kw)
+        self.axes_ = np.array([ax, *self.marginal_axes_])
         return self
 
     def _plot_scores(self, scores, scatter_kw, line_kw):

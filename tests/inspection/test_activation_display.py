@@ -205,7 +205,7 @@ def test_the_figure():
     display = ActivationDisplay.from_estimator(fitted((7, 4, 6), activation="tanh"), X)
     display.figure_.canvas.draw()
     assert display.axes_.shape == display.histograms_.shape == (2, 3)
-    assert display.bounding_ax_ is None
+    assert display.bounding_ax_.figure is display.figure_
     titles = [ax.get_title().splitlines()[0] for ax in display.axes_[0]]
     assert titles == ["Hidden 1", "Hidden 2", "Hidden 3"]
     assert {ax.get_xlabel() for ax in display.axes_[0]} == {"pre-activation"}
@@ -285,9 +285,15 @@ def test_keyword_arguments_by_any_of_their_names():
 
 
 def test_axes_that_do_not_fit():
-    _, axes = plt.subplots(2, 3)
+    figure, axes = plt.subplots(2, 3)
     with pytest.raises(ValueError, match=r"ax must be .* shape \(2, 2\)\. Got \(2, 3\)\."):
         ActivationDisplay.from_estimator(fitted((7, 4)), X, ax=axes)
+    with pytest.raises(ValueError, match=r"ax must be .* shape \(2, 3\)\. Got \(3, 2\)\."):
+        ActivationDisplay.from_estimator(fitted((7, 4, 3)), X, ax=axes.T)
+    for some in (axes, axes.ravel(), list(axes.ravel()), axes.tolist()):
+        display = ActivationDisplay.from_estimator(fitted((7, 4, 3)), X, ax=some)
+        assert (display.axes_ == axes).all()
+        assert display.bounding_ax_ is None and display.figure_ is figure
 
 
 # Errors -------------------------------------------------------------------------------------------
