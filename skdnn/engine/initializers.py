@@ -1,12 +1,12 @@
-"""Initial weights.
+"""Initial weights and biases.
 
 Glorot (Xavier), He (Kaiming) and LeCun initialisation are one formula: independent
 weights of mean 0 and variance ``scale / fan``.
 
 Conventions
 -----------
-An initialiser is called with a generator, n_in and n_out, and returns W of shape (n_in, n_out)
-in float64; the layer casts it.  Parameters are not checked.
+An initialiser is called with a generator, n_in and n_out, and returns W of shape (n_in, n_out), or
+b of shape (n_out,), in float64; the layer casts it.  Parameters are not checked.
 
 Examples
 --------
@@ -38,6 +38,13 @@ class Initializer(Protocol):
 
     def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
         """Return W of shape (n_in, n_out) in float64."""
+
+
+class BiasInitializer(Protocol):
+    """Draws a bias vector."""
+
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+        """Return b of shape (n_out,) in float64."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,71 @@ class Zeros:
         return np.zeros((n_in, n_out))
 
 
+# Biases -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ZeroBias:
+    """b = 0: the kinks of rectified units all go through the origin.
+
+    Examples
+    --------
+    >>> ZeroBias()(np.random.default_rng(0), 1, 2)
+    array([0., 0.])
+    """
+
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+        return np.zeros(n_out)
+
+
+@dataclass(frozen=True)
+class UniformBias:
+    """b ~ U(-limit, limit), the same for every layer.
+
+    Parameters
+    ----------
+    limit : float, default=1.0
+        Positive.
+
+    Examples
+    --------
+    >>> print(f"{UniformBias()(np.random.default_rng(0), 5, 1000).std():.2f}")
+    0.58
+    """
+
+    limit: float = 1.0
+
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+        return rng.uniform(-self.limit, self.limit, n_out)
+
+
+@dataclass(frozen=True)
+class ScaledBias:
+    """b ~ U(-√(scale / fan), √(scale / fan)), with fan = n_in or (n_in + n_out) / 2.
+
+    Parameters
+    ----------
+    scale : float
+        3 with the fan "avg" is the range of Glorot's uniform weights, which scikit-learn's
+        multilayer perceptrons use; 1 with the fan "in" is what PyTorch's linear layer uses.
+    fan : {"in", "avg"}
+        n_in or (n_in + n_out) / 2.
+
+    Examples
+    --------
+    >>> b = ScaledBias(1, "in")(np.random.default_rng(0), 100, 1000)
+    >>> print(f"{abs(b).max():.2f}")
+    0.10
+    """
+
+    scale: float
+    fan: str
+
+    def __call__(self, rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+        fan = n_in if self.fan == "in" else (n_in + n_out) / 2
+        return UniformBias(np.sqrt(self.scale / fan))(rng, n_in, n_out)
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": VarianceScaling(1, "avg", "uniform"),
     "glorot_normal": VarianceScaling(1, "avg", "normal"),
@@ -152,6 +224,14 @@ ALIASES = {
 }
 
 
+BIAS_INITIALIZERS: dict[str, BiasInitializer] = {
+    "zeros": ZeroBias(),
+    "glorot_uniform": ScaledBias(3, "avg"),
+    "fan_in": ScaledBias(1, "in"),
+    "uniform": UniformBias(),
+}
+
+
 def get_initializer(name: str) -> Initializer:
     """Return the initialiser of this name or alias.
 
@@ -167,3 +247,19 @@ def get_initializer(name: str) -> Initializer:
     """
     names = INITIALIZERS | {alias: INITIALIZERS[name] for alias, name in ALIASES.items()}
     return choose("init", names, name)
+
+
+def get_bias_initializer(name: str) -> BiasInitializer:
+    """Return the initialiser of biases of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> get_bias_initializer("fan_in")
+    ScaledBias(scale=1, fan='in')
+    """
+    return choose("bias_init", BIAS_INITIALIZERS, name)

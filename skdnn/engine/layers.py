@@ -32,7 +32,7 @@ from scipy import sparse
 
 from skdnn.engine import kernels
 from skdnn.engine.activations import Activation, Identity
-from skdnn.engine.initializers import Initializer
+from skdnn.engine.initializers import BiasInitializer, Initializer, ZeroBias
 from skdnn.engine.parameters import Slot
 from skdnn.engine.tables import Array
 
@@ -102,9 +102,11 @@ class Dense:
     n_in, n_out : int
         Columns of X and of Y, at least 1.
     init : Initializer
-        Draws W; b starts at 0.
+        Draws W.
     activation : Activation, default=Identity()
         σ.
+    bias_init : BiasInitializer, default=ZeroBias()
+        Draws b, from a stream of its own, so that W does not depend on it.
 
     Notes
     -----
@@ -123,6 +125,7 @@ class Dense:
     n_out: int
     init: Initializer
     activation: Activation = Identity()
+    bias_init: BiasInitializer = ZeroBias()
     W: Array = buffer()
     b: Array = buffer()
     dW: Array = buffer()
@@ -148,7 +151,7 @@ class Dense:
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.W[:] = self.init(rng, self.n_in, self.n_out)
-        self.b[:] = 0.0
+        self.b[:] = self.bias_init(rng.spawn(1)[0], self.n_in, self.n_out)
 
     def bind_gradient(self, gradients: list, propagate: bool) -> None:
         self.dW, self.db = gradients

@@ -75,9 +75,13 @@ class Loss(Protocol):
     ----------
     out_activation : {"identity", "logistic", "softmax", "exp"}
         Name of the inverse link.
+    relative : bool
+        Whether an improvement counts as a share of the loss, which is in the units of y or of their
+        square and 0 at best, or by itself.
     """
 
     out_activation: ClassVar[str]
+    relative: ClassVar[bool]
 
     def predict(self, S: Array) -> Array:
         """Return the prediction that belongs to the raw scores, in a new array or S itself."""
@@ -97,6 +101,7 @@ class SquaredError:
     """ℓ = ½ Σₖ rₖ²; dS = r (Bishop, 2006, eq. 5.14)."""
 
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = "moments"
 
     def predict(self, S: Array) -> Array:
@@ -112,6 +117,7 @@ class AbsoluteError:
     """ℓ = Σₖ |rₖ|; dS = sign(r): its minimum is the median (Koenker and Bassett, 1978)."""
 
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
@@ -141,6 +147,7 @@ class Huber:
 
     delta: float
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
@@ -172,6 +179,7 @@ class Quantile:
 
     q: float
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = "quartiles"
 
     def predict(self, S: Array) -> Array:
@@ -192,6 +200,7 @@ class Poisson:
     """
 
     out_activation: ClassVar[str] = "exp"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
@@ -212,6 +221,7 @@ class Gamma:
     """
 
     out_activation: ClassVar[str] = "exp"
+    relative: ClassVar[bool] = True
     standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
@@ -245,6 +255,7 @@ class LogisticCrossEntropy:
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         return expit(S)
@@ -268,6 +279,7 @@ class LogisticSquaredError:
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         return expit(S)
@@ -294,6 +306,7 @@ class Hinge:
 
     margin: float
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         return S
@@ -329,6 +342,7 @@ class SoftmaxCrossEntropy:
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
@@ -353,6 +367,7 @@ class SoftmaxSquaredError:
 
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
@@ -382,6 +397,7 @@ class MulticlassHinge:
 
     margin: float
     out_activation: ClassVar[str] = "identity"
+    relative: ClassVar[bool] = False
 
     def predict(self, S: Array) -> Array:
         return S
@@ -430,6 +446,7 @@ class PerOutput:
 
     loss: Loss
     sizes: tuple[int, ...]
+    relative: ClassVar[bool] = False
 
     @property
     def out_activation(self) -> str:  # type: ignore[override]

@@ -2,7 +2,7 @@
 
 A schedule is a frozen dataclass that is called with the training progress, in [0, 1],
 and the number of samples seen up to the end of the last epoch.  Progress counts the
-steps of the running epoch too, so the rate changes within an epoch, but for `InverseScaling`.
+steps of the running epoch too, so the rate changes within an epoch, unless samples are counted.
 
 Conventions
 -----------
@@ -56,26 +56,34 @@ class Constant:
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """1 / (t + 1)^power, t samples seen up to the end of the last epoch.
+    """1 / (t + 1)^power, t samples seen up to the end of the last epoch, or a part of `span`.
 
-    The "invscaling" of scikit-learn's multilayer perceptrons; stochastic approximation converges
-    for a power in (½, 1] (Robbins and Monro, 1951).
+    The "invscaling" of scikit-learn's multilayer perceptrons, which have it for "sgd" alone:
+    stochastic approximation converges for a power in (½, 1] (Robbins and Monro, 1951).  An adaptive
+    solver divides its steps by the size of the gradients already, and would stand still after so
+    many samples; there t goes from 0 to `span` over the whole of training.
 
     Parameters
     ----------
     power : float, default=0.5
         Not negative.
+    span : float or None, default=None
+        t at the end of training, not negative: t = span · progress.  None counts samples.
 
     Examples
     --------
     >>> InverseScaling(power=1.0)(0.0, 9)
     0.1
+    >>> InverseScaling(power=1.0, span=19)(1.0, 1000)
+    0.05
     """
 
     power: float = 0.5
+    span: float | None = None
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
-        return 1.0 / (n_samples_seen + 1) ** self.power
+        t = n_samples_seen if self.span is None else self.span * progress
+        return 1.0 / (t + 1) ** self.power
 
 
 @dataclass(frozen=True)

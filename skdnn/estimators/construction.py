@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skdnn.engine.activations import Identity, get_activation
-from skdnn.engine.initializers import get_initializer
+from skdnn.engine.initializers import get_bias_initializer, get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import SGD, get_optimizer
@@ -21,6 +21,7 @@ from skdnn.engine.training import Descent
 ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
 # Those with a rise of their own.
 RISING = ("one_cycle", "coslog4")
+SPAN = 20.0  # of "invscaling" with an adaptive solver
 
 
 def hidden_sizes(estimator) -> list[int]:
@@ -57,27 +58,36 @@ def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
     rates = per_layer("dropout", estimator.dropout, len(sizes))
     momentum = 1.0 if estimator.solver == "lbfgs" else estimator.batch_norm_momentum
 
-    def init(activation):
+    def dense(n_in, n_out, activation, suited_to):
         # an activation of the user's own need not say what suits it
-        suited = getattr(activation, "init", "glorot_uniform")
-        return get_initializer(suited if estimator.init == "auto" else estimator.init)
+        suited = getattr(suited_to, "init", "glorot_uniform")
+        init = get_initializer(suited if estimator.init == "auto" else estimator.init)
+        return Dense(n_in, n_out, init, activation, bias_init)
 
+    bias_init = get_bias_initializer(bias_init_name(estimator))
     use_dropout = estimator.solver != "lbfgs"
     layers: list[Layer] = []
     if estimator.input_dropout and use_dropout:
         layers.append(Dropout(n_in, estimator.input_dropout))
     for size, activation, rate in zip(sizes, activations, rates, strict=True):
         if estimator.batch_norm:
-            layers.append(Dense(n_in, size, init(activation)))
+            layers.append(dense(n_in, size, Identity(), activation))
             layers.append(BatchNorm(size, momentum))
             layers.append(Activate(size, activation))
         else:
-            layers.append(Dense(n_in, size, init(activation), activation))
+            layers.append(dense(n_in, size, activation, activation))
         if rate and use_dropout:
             layers.append(Dropout(size, rate))
         n_in = size
-    layers.append(Dense(n_in, n_out, init(Identity())))
+    layers.append(dense(n_in, n_out, Identity(), Identity()))
     return layers
+
+
+def bias_init_name(estimator) -> str:
+    """Return the initialiser of biases that "auto" stands for: as the weights', zero if they are."""
+    if estimator.bias_init != "auto":
+        return estimator.bias_init
+    return "zeros" if estimator.init == "zeros" else "glorot_uniform"
 
 
 def compute_dtype(estimator) -> str:
@@ -135,7 +145,11 @@ def build_schedule(estimator) -> Schedule:
     schedule = estimator.learning_rate
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
-        schedule = schedule(estimator.power_t) if schedule is InverseScaling else schedule()
+        if schedule is InverseScaling:
+            counts_samples = estimator.solver == "sgd"
+            schedule = InverseScaling(estimator.power_t, None if counts_samples else SPAN)
+        else:
+            schedule = schedule()
     else:
         schedule = GivenSchedule(schedule)
     warms_up = estimator.warmup and estimator.learning_rate not in RISING

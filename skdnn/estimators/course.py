@@ -150,7 +150,17 @@ def warn_of_dropped(course: Course | None) -> None:
 def patience(estimator) -> Patience:
     """Return the stopping rule; L-BFGS has its own, unless a validation score decides."""
     own_rule = estimator.solver == "lbfgs" and not estimator.early_stopping
-    return Patience(estimator.tol, math.inf if own_rule else estimator.n_iter_no_change)
+    n_iter_no_change = math.inf if own_rule else estimator.n_iter_no_change
+    return Patience(estimator.tol, n_iter_no_change, perfect_score(estimator))
+
+
+def perfect_score(estimator) -> float | None:
+    """Return the score that improvements are measured from, or None if they count by themselves."""
+    if not estimator._loss(estimator._target).relative:
+        return None
+    if not estimator.early_stopping or estimator.scoring == "loss":
+        return 0.0
+    return 1.0 if estimator.scoring is None else None
 
 
 def watched(estimator, training: Training) -> tuple:
