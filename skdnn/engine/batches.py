@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,40 @@ from skdnn.engine.tables import Array
 
 # Numbers that are gathered at once: small batches are cut from a block, which spares them calls.
 BLOCK = 2**14
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """X̃ = (X - shift) / scale, column by column.
+
+    Parameters
+    ----------
+    shift : ndarray of shape (n_in,)
+        What is taken from every column; zeros for a csr_array, of which only what is stored is
+        scaled.
+    scale : ndarray of shape (n_in,)
+        What every column is divided by; positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scaling = Scaling(shift=np.array([10.0]), scale=np.array([2.0]))
+    >>> scaling.apply(np.array([[10.0], [14.0]]))
+    array([[0.],
+           [2.]])
+    """
+
+    shift: Array
+    scale: Array
+
+    def apply(self, X: Any, out: Array | None = None) -> Any:
+        """Return X̃ for some rows of X, in ``out``, which may be X itself, or new."""
+        if sparse.issparse(X):
+            data = X.data / self.scale.astype(X.dtype)[X.indices]
+            return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
+        out = np.subtract(X, self.shift.astype(X.dtype), out=out)
+        out /= self.scale.astype(out.dtype)
+        return out
 
 
 class Batches:
@@ -31,6 +66,8 @@ class Batches:
         The rows of X in use; None is all of them.
     dtype : dtype, default=None
         The network's, that of the batches of X; None is that of X, which a csr_array must have.
+    scaling : Scaling or None, default=None
+        What the columns of X go through; None leaves them as they are.
 
     Examples
     --------
@@ -38,6 +75,15 @@ class Batches:
     >>> batches = Batches(np.eye(5), np.arange(4), None, 3, rows=np.array([0, 1, 2, 4]))
     >>> [(X.argmax(axis=1).tolist(), Y.tolist()) for X, Y, weight in batches.epoch()]
     [([0, 1, 2], [0, 1, 2]), ([4], [3])]
+
+    The columns of X in units of their own:
+
+    >>> scaling = Scaling(shift=np.array([10.0, 0.0]), scale=np.array([2.0, 1.0]))
+    >>> batches = Batches(np.array([[10.0, 3.0], [14.0, 4.0]]), np.arange(2), None, 2, None, None,
+    ...                   scaling)
+    >>> next(batches.epoch())[0]
+    array([[0., 3.],
+           [2., 4.]])
     """
 
     def __init__(
@@ -48,8 +94,9 @@ class Batches:
         batch_size: int,
         rows: Array | None = None,
         dtype: Any = None,
+        scaling: "Scaling | None" = None,
     ):
-        self.X, self.Y, self.weight, self.rows = X, Y, weight, rows
+        self.X, self.Y, self.weight, self.rows, self.scaling = X, Y, weight, rows, scaling
         self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
         width = max(1, *(math.prod(A.shape[1:]) for A in (X, Y)))
@@ -96,8 +143,11 @@ class Batches:
 
     def _take(self, some: slice | Array) -> tuple[Any, Any, Any]:
         X_buffer, Y_buffer, weight_buffer = self._buffers
+        X = _rows_of(self.X, some if self.rows is None else self.rows[some], X_buffer)
+        if self.scaling is not None:
+            X = self.scaling.apply(X, None if X_buffer is None else X_buffer[: X.shape[0]])
         return (
-            _rows_of(self.X, some if self.rows is None else self.rows[some], X_buffer),
+            X,
             _rows_of(self.Y, some, Y_buffer),
             None if self.weight is None else _rows_of(self.weight, some, weight_buffer),
         )

@@ -17,7 +17,7 @@ from skdnn.engine.activations import ACTIVATIONS
 from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
 from skdnn.engine.batches import Batches
 from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
-from skdnn.engine.initializers import INITIALIZERS
+from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS
@@ -34,12 +34,13 @@ from skdnn.estimators._sklearn import (
     fit_context,
 )
 from skdnn.estimators.checks import DtypeOptions, check_combination, warn_of_no_effect
-from skdnn.estimators.construction import compute_dtype
+from skdnn.estimators.construction import compute_dtype, hidden_sizes
 from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.held_out import warn_of_other_units, without_names
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
 from skdnn.estimators.plain import from_plain, to_plain
+from skdnn.estimators.scaling import fold, measure, unfold
 from skdnn.estimators.summary import as_text
 from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
@@ -117,6 +118,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "batch_norm": ["boolean"],
         "batch_norm_momentum": [Interval(Real, 0, 1, closed="right")],
         "init": [StrOptions({"auto", *INITIALIZERS, *INITIALIZER_ALIASES})],
+        "bias_init": [StrOptions({"auto", *BIAS_INITIALIZERS})],
+        "normalize_X": ["boolean"],
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -213,7 +216,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if resuming:  # a copy, so that failing leaves no trace in the fitted model
                 self._course = copy.deepcopy(vars(self).get("_course"))
             course = self._course = resume(self) if resuming else begin(self)
-            train, validation = self._hold_out(sample, held_out, course.split_seed)
+            train, held_out = self._hold_out(sample, held_out, course.split_seed)
+            self._prepare_scaling(train, resuming)
+            validation = None if held_out is None else self._validation(held_out)
             self._train(course, self._batches(train), validation, hooks)
             if self.early_stopping:
                 course.return_to_best()
@@ -233,6 +238,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 warn_of_no_effect(self, has_validation_data=False)
             sample = check_sample(self, X, y, sample_weight, reset=not resuming)
             sample = self._prepare_target(sample, resuming, classes, incremental=True)
+            self._prepare_scaling(sample, resuming)
             batches = self._batches(sample, incremental=True)
             course = self._course = resume(self) if resuming else begin(self)
             self._train(course, batches, None, NoHooks(), incremental=True)
@@ -249,17 +255,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._weigh_classes(sample)
         return sample
 
-    def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Validation | None]:
+    def _prepare_scaling(self, train: Sample, resuming: bool) -> None:
+        """Decide what the columns of X go through; a fitted network stays with what it has."""
+        if not resuming:
+            # a network without hidden layers is a linear model: its penalty is on the weights of X
+            scales = self.normalize_X and hidden_sizes(self)
+            self._scaling = measure(train.X, train.rows, train.weight) if scales else None
+
+    def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Sample | None]:
         """Return the rows to train on and those to validate on, if any."""
         if given is not None:
             held_out = self._check_held_out(*given)
             warn_of_other_units(sample, held_out)
-            return sample, self._validation(held_out)
+            return sample, held_out
         if not self.early_stopping:
             return sample, None
         labels = sample.used(sample.Y) if self._target.stratifies else None
-        train, held_out = sample.split(labels, self.validation_fraction, seed)
-        return train, self._validation(held_out)
+        return sample.split(labels, self.validation_fraction, seed)
 
     def _train(self, course: Course, batches: Batches, validation, hooks, incremental=False):
         monitor = Monitor(
@@ -295,7 +307,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if weight is not None and np.all(weight == 1):
             weight = None
         size = self._batch_rows(len(Y), incremental)
-        return Batches(sample.X, Y, weight, size, rows, compute_dtype(self))
+        return Batches(sample.X, Y, weight, size, rows, compute_dtype(self), self._scaling)
 
     def _batch_rows(self, n: int, incremental: bool) -> int:
         if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once
@@ -327,7 +339,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
         score = self._score_function(held_out)
-        return Validation(held_out.X, self._wanted(Y), training_weight, score)
+        X = held_out.X if self._scaling is None else self._scaling.apply(held_out.X)
+        return Validation(X, self._wanted(Y), training_weight, score)
 
     def _score_function(self, held_out: Sample):
         """Return the function from raw scores to the number that early stopping watches."""
@@ -358,13 +371,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # The fitted model ----------------------------------------------------------------
 
     def _published(self, network: Network) -> Network:
-        """Turn a network in training into one that predicts in the units of y, in place."""
+        """Turn a network in training into one from X to y, both in their units, in place."""
         if self._target.folds:
             self._target.fold(network)
+        if self._scaling is not None:
+            fold(self._scaling, network)
         return network
 
     def _unpublished(self, network: Network) -> Network:
         """Turn a network that predicts into one to train on, in place: undo `_published`."""
+        if self._scaling is not None:
+            unfold(self._scaling, network)
         if self._target.folds:
             self._target.unfold(network)
         return network
@@ -374,7 +391,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         training, history = course.training, course.history
         best = course.best
         # Where training goes on from other numbers than those that predict, the latter are a copy.
-        apart = self._target.folds or self.early_stopping
+        apart = self._target.folds or self._scaling is not None or self.early_stopping
         network = training.network.copy() if apart else training.network.sharing()
         if self.early_stopping and best.values is not None:
             network.parameters.values[:] = best.values

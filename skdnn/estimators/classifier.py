@@ -255,6 +255,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         batch_norm=False,
         batch_norm_momentum=0.1,
         init="auto",
+        bias_init="auto",
+        normalize_X=True,
         warmup=0.0,
         clip_norm=None,
         max_norm=None,
@@ -294,6 +296,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.batch_norm = batch_norm
         self.batch_norm_momentum = batch_norm_momentum
         self.init = init
+        self.bias_init = bias_init
+        self.normalize_X = normalize_X
         self.warmup = warmup
         self.clip_norm = clip_norm
         self.max_norm = max_norm

@@ -31,12 +31,10 @@ def prepare(estimator, X, y, sample_weight):
     check_combination(net)
     sample = check_sample(net, X, y, sample_weight, reset=not fitted)
     sample = net._prepare_target(sample, resuming=fitted, incremental=fitted)
+    net._prepare_scaling(sample, resuming=fitted)
     if not fitted:
         return net, begin(net).training.network, sample
-    network = adapted(net, net._network.copy())
-    if net._target.folds:
-        net._target.unfold(network)
-    return net, network, sample
+    return net, adapted(net, net._unpublished(net._network.copy())), sample
 
 
 def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, random_state=None):
@@ -45,7 +43,7 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     net.batch_size = "auto"  # what it was need not suit so many rows
     batches = net._batches(sample)
     rng = check_random_state(random_state) if batches.n > max_rows else None
-    rows = batches.rows, network.dtype
+    rows = batches.rows, network.dtype, batches.scaling
     at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, *rows)
     X, Y, weight = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]

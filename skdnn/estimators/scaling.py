@@ -1,0 +1,126 @@
+"""The scales of the columns of X, and how the first layer takes them over.
+
+A network learns well only from columns of about one size.  What comes in other units is shifted
+and divided as the batches are made, X̃ = (X - shift) / scale, and after training the first layer
+takes shift and scale over: W ← W / scale, b ← b - shift W.  So the weights that are published
+belong to X itself.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from skdnn.engine.batches import Scaling
+from skdnn.engine.layers import Dense
+from skdnn.engine.network import Network
+
+BLOCK_NUMBERS = 2**20  # numbers of X that are looked at together
+MEDIAN_ROWS = 2000  # rows from which the value that most rows share is guessed
+ROUNDING = 1e-6  # a spread so small beside the values is no more than their rounding
+# Columns whose numbers are of a size that networks are used to are left as they are:
+MEAN, STD = 1.0, (0.4, 2.5)  # standardised, more or less,
+UNIT = 0.5  # within [-1, 1], and of this range at least,
+DEVIATION = (0.05, 3.0)  # or mostly of one value: the size of what deviates from it
+
+
+def measure(X, rows, weight) -> Scaling | None:
+    """Return what the columns of X have to go through, or None if all are in order already.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_samples, n_in)
+        Inputs.
+    rows : ndarray of int or None
+        The rows in use; None is all of them.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
+
+    Returns
+    -------
+    Scaling or None
+        Mean and standard deviation of a column.  If more than half of its weight lies on one value,
+        that value and the root mean square of the deviations of the others; for a csr_array that
+        value is 0.
+    """
+    shift, scale = (sparse_columns if sparse.issparse(X) else dense_columns)(X, rows, weight)
+    if np.all(shift == 0) and np.all(scale == 1):
+        return None
+    return Scaling(shift, scale)
+
+
+def dense_columns(X, rows, weight) -> tuple[np.ndarray, np.ndarray]:
+    """Return shift and scale of every column of an array."""
+    n = X.shape[0] if rows is None else len(rows)
+    some = slice(None, None, -(-n // MEDIAN_ROWS))
+    usual = np.median(X[some] if rows is None else X[rows[some]], axis=0).astype(np.float64)
+    total, sums = 0.0, np.zeros((3, X.shape[1]))
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for start in range(0, n, max(BLOCK_NUMBERS // X.shape[1], 1)):
+        block = slice(start, start + max(BLOCK_NUMBERS // X.shape[1], 1))
+        block = block if rows is None else rows[block]
+        R = X[block] - usual
+        w = np.ones(len(R)) if weight is None else weight[block]
+        total += w.sum()
+        sums += w @ R, w @ (R != 0), w @ (R * R)
+        np.minimum(low, R.min(axis=0), out=low)
+        np.maximum(high, R.max(axis=0), out=high)
+    mean, deviating, square = sums / total
+    std = np.sqrt(np.maximum(square - mean**2, 0.0))
+    deviation = np.sqrt(square / np.where(deviating > 0, deviating, 1.0))
+    mean += usual
+    low, high = low + usual, high + usual
+
+    unit = (np.maximum(-low, high) <= 1) & (high - low >= UNIT)
+    standard = (np.abs(mean) <= MEAN) & (std >= STD[0]) & (std <= STD[1])
+    mostly_one = deviating < 0.5
+    return in_other_units(
+        np.where(mostly_one, usual, mean),
+        np.where(mostly_one, deviation, std),
+        np.where(mostly_one, (np.abs(usual) <= 1) & moderate(deviation), unit | standard),
+    )
+
+
+def sparse_columns(X, rows, weight) -> tuple[np.ndarray, np.ndarray]:
+    """Return no shift, and the root mean square of what is stored in every column."""
+    X = X if rows is None else X[rows]
+    w = np.ones(X.shape[0]) if weight is None else (weight if rows is None else weight[rows])
+    each = np.repeat(w, np.diff(X.indptr)) * (X.data != 0)
+    total = np.bincount(X.indices, each, X.shape[1])
+    square = np.bincount(X.indices, each * np.square(X.data, dtype=np.float64), X.shape[1])
+    scale = np.sqrt(square / np.where(total > 0, total, 1.0))
+    return in_other_units(np.zeros_like(scale), scale, moderate(scale))
+
+
+def moderate(deviation: np.ndarray) -> np.ndarray:
+    """Whether what deviates from the usual value of a column is of a size to be left alone."""
+    return (deviation >= DEVIATION[0]) & (deviation <= DEVIATION[1])
+
+
+def in_other_units(shift, scale, in_order) -> tuple[np.ndarray, np.ndarray]:
+    """Return shift and scale, 0 and 1 for the columns in order, and none blown up.
+
+    What varies by no more than its rounding is as good as constant: it is brought to the size of
+    one, and only if it is larger than that.
+    """
+    flat = scale <= ROUNDING * np.abs(shift)
+    scale = np.where(flat, np.maximum(np.abs(shift), 1.0), scale)
+    in_order = in_order | (flat & (np.abs(shift) <= 1))
+    return np.where(in_order, 0.0, shift), np.where(in_order, 1.0, scale)
+
+
+def fold(scaling: Scaling, network: Network) -> None:
+    """Let the first layer take X as it is: W ← W / scale, b ← b - shift W."""
+    first = first_layer(network)
+    first.W /= scaling.scale[:, None]
+    first.b -= scaling.shift @ first.W
+
+
+def unfold(scaling: Scaling, network: Network) -> None:
+    """Undo `fold`, to train on."""
+    first = first_layer(network)
+    first.b += scaling.shift @ first.W
+    first.W *= scaling.scale[:, None]
+
+
+def first_layer(network: Network) -> Dense:
+    """Return the layer that the columns of X go into; only dropout may stand before it."""
+    return next(layer for layer in network.layers if isinstance(layer, Dense))
