@@ -332,7 +332,7 @@ def test_validation_data_are_checked_like_the_others(cls, X_val, y_val, words):
 )
 def test_an_error_in_validation_data_names_them(cls, name, value):
     given = {"X_val": X, "y_val": y_for(cls()), "sample_weight_val": np.ones(40)} | {name: value}
-    with pytest.raises(ValueError, match=f"^{name}: "):
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
         small(cls).fit(X, y_for(cls()), **given)
 
 

@@ -58,7 +58,7 @@ BAD = {
     "no rows": ({"X_val": X[:0], "y_val": LABELS[:0]}, "X_val"),
     "text": ({"X_val": np.full((60, 4), "red")}, "X_val"),
     "names": ({"X_val": FRAME.rename(columns={"b": "beta"})}, "X_val.*feature names"),
-    "rows": ({"X_val": X[:50]}, "X_val, y_val: Found input variables with inconsistent"),
+    "rows": ({"X_val": X[:50]}, "y_val: Found input variables with inconsistent"),
     "y": ({"y_val": with_value(np.nan, LABELS)}, "Input y_val contains NaN"),
     "y of two columns": ({"y_val": np.c_[LABELS, LABELS]}, "`?y_val`? "),
     "weights": ({"sample_weight_val": np.ones(59)}, "sample_weight_val"),

@@ -331,7 +331,7 @@ def test_types_that_meet_in_one_model():
         assert net.score(X, y) == net.score(X, NAMES[CODES])
         net.fit(X, NAMES[CODES], X_val=X, y_val=y)
     assert net.score(X, CODES) == 0
-    with pytest.raises(ValueError, match="y_val: `y` has classes not in"):
+    with pytest.raises(ValueError, match="`y_val` has classes not in"):
         net.fit(X, NAMES[CODES], X_val=X, y_val=CODES)
     digits = small(MLPClassifier).fit(X, np.array(["0", "1", "2"])[CODES])
     assert digits.score(X, CODES) == 0
@@ -386,7 +386,7 @@ GOOD = {MLPClassifier: CODES, MLPRegressor: NUMBERS}
 def test_what_is_missing_in_y_is_told(cls, y):
     with pytest.raises(ValueError, match=r"^Input y contains NaN"):
         small(cls).fit(X, y)
-    with pytest.raises(ValueError, match=r"^y_val: Input y contains NaN"):
+    with pytest.raises(ValueError, match=r"^Input y_val contains NaN"):
         small(cls).fit(X, GOOD[cls], X_val=X, y_val=y)
     if is_classifier(cls()):
         with pytest.raises(ValueError, match=r"^Input y contains NaN"):
@@ -417,7 +417,7 @@ NO_LABELS = {
 def test_times_are_no_numbers(y):
     with pytest.raises(ValueError, match=r"\by must be numbers"):
         small(MLPRegressor).fit(X, y)
-    with pytest.raises(ValueError, match=r"y_val: .*must be numbers"):
+    with pytest.raises(ValueError, match=r"Input y_val must be numbers"):
         small(MLPRegressor).fit(X, NUMBERS, X_val=X, y_val=y)
 
 
