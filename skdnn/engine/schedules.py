@@ -2,7 +2,7 @@
 
 A schedule is a frozen dataclass that is called with the training progress, in [0, 1],
 and the number of samples seen up to the end of the last epoch.  Progress counts the
-steps of the running epoch too, so the rate changes within an epoch, unless samples are counted.
+steps of the running epoch too, so the rate changes within an epoch, but for `InverseScaling`.
 
 Conventions
 -----------
@@ -56,34 +56,32 @@ class Constant:
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """1 / (t + 1)^power, t samples seen up to the end of the last epoch, or a part of `span`.
+    """1 / (t + 1)^power, t = samples seen up to the end of the last epoch / unit.
 
     The "invscaling" of scikit-learn's multilayer perceptrons, which have it for "sgd" alone:
-    stochastic approximation converges for a power in (½, 1] (Robbins and Monro, 1951).  An adaptive
-    solver divides its steps by the size of the gradients already, and would stand still after so
-    many samples; there t goes from 0 to `span` over the whole of training.
+    stochastic approximation converges for a power in (½, 1] (Robbins and Monro, 1951).  Adaptive
+    solvers divide by the size of the gradients already, and stand still where single samples count.
 
     Parameters
     ----------
     power : float, default=0.5
         Not negative.
-    span : float or None, default=None
-        t at the end of training, not negative: t = span · progress.  None counts samples.
+    unit : float, default=1.0
+        So many samples count as one; positive.
 
     Examples
     --------
     >>> InverseScaling(power=1.0)(0.0, 9)
     0.1
-    >>> InverseScaling(power=1.0, span=19)(1.0, 1000)
-    0.05
+    >>> InverseScaling(power=1.0, unit=1000.0)(0.0, 9000)
+    0.1
     """
 
     power: float = 0.5
-    span: float | None = None
+    unit: float = 1.0
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
-        t = n_samples_seen if self.span is None else self.span * progress
-        return 1.0 / (t + 1) ** self.power
+        return 1.0 / (n_samples_seen / self.unit + 1) ** self.power
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,13 @@ class Patience:
     ----------
     tol : float
         Smallest improvement that counts: in the units of the score, or as a share of what is
-        missing to the perfect score.
+        missing to the perfect score if that is less.
     n_iter_no_change : int or inf
         So many epochs without one are allowed; one more, and patience is at its end.
     perfect : float or None, default=None
         Score of a model without error.  If it is given, an improvement counts if it is at least
-        tol · (perfect - best): so the rule does not depend on the units of the score, and a model
-        of data without noise is not stopped while its small error still falls.
+        tol · min(1, perfect - best): a model of data without noise is not stopped while its small
+        error still falls, and outliers, which make the loss large, do not end a training.
     best : float, default=-inf
         Best score so far.
     count : int, default=0
@@ -77,7 +77,7 @@ class Patience:
         """Return the smallest improvement that counts."""
         if self.perfect is None or self.best == -math.inf:
             return self.tol
-        return self.tol * (self.perfect - self.best)
+        return self.tol * min(1.0, self.perfect - self.best)
 
 
 @dataclass

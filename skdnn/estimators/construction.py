@@ -21,7 +21,7 @@ from skdnn.engine.training import Descent
 ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
 # Those with a rise of their own.
 RISING = ("one_cycle", "coslog4")
-SPAN = 20.0  # of "invscaling" with an adaptive solver
+MANY_SAMPLES = 10_000.0  # what "invscaling" counts as one with an adaptive solver
 
 
 def hidden_sizes(estimator) -> list[int]:
@@ -146,8 +146,8 @@ def build_schedule(estimator) -> Schedule:
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
         if schedule is InverseScaling:
-            counts_samples = estimator.solver == "sgd"
-            schedule = InverseScaling(estimator.power_t, None if counts_samples else SPAN)
+            unit = 1.0 if estimator.solver == "sgd" else MANY_SAMPLES
+            schedule = InverseScaling(estimator.power_t, unit)
         else:
             schedule = schedule()
     else:

@@ -13,13 +13,13 @@ from skdnn.engine.batches import Scaling
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 
-BLOCK_NUMBERS = 2**20  # numbers of X that are looked at together
+BLOCK_NUMBERS = 2**16  # numbers of X that are looked at together
 MEDIAN_ROWS = 2000  # rows from which the value that most rows share is guessed
 ROUNDING = 1e-6  # a spread so small beside the values is no more than their rounding
 # Columns whose numbers are of a size that networks are used to are left as they are:
-MEAN, STD = 1.0, (0.4, 2.5)  # standardised, more or less,
+MEAN, STD = 2.0, (0.3, 3.5)  # standardised, more or less,
 UNIT = 0.5  # within [-1, 1], and of this range at least,
-DEVIATION = (0.05, 3.0)  # or mostly of one value: the size of what deviates from it
+DEVIATION = (0.05, 3.5)  # or mostly of one value: the size of what deviates from it
 
 
 def measure(X, rows, weight) -> Scaling | None:
