@@ -24,7 +24,6 @@ class Outcome(Enum):
     CONVERGED = "the optimizer reports convergence"
     DIVERGED = "the loss is not finite"
     STOPPED = "a listener asked for it"
-    INTERRUPTED = "interrupted by the user"
 
 
 @dataclass

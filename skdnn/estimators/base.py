@@ -50,10 +50,18 @@ LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evalu
 
 @contextmanager
 def unchanged_on_error(estimator):
-    """Give the estimator back the attributes it had if what is inside fails."""
+    """Give the estimator back the attributes it had if what is inside fails.
+
+    Yields a function that says: what it has now it keeps, even so.
+    """
     before = dict(vars(estimator))
+
+    def keep():
+        before.clear()
+        before.update(vars(estimator))
+
     try:
-        yield
+        yield keep
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
@@ -205,8 +213,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             The estimator is then as it was.
         """
         hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
-        with unchanged_on_error(self):
-            resuming = self.warm_start and hasattr(self, "_network")
+        with unchanged_on_error(self) as keep:
+            fitted = hasattr(self, "_network")
+            resuming = self.warm_start and fitted
             given = X_val, y_val, sample_weight_val
             held_out = None if all(part is None for part in given) else given
             check_combination(self)
@@ -219,11 +228,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             train, held_out = self._hold_out(sample, held_out, course.split_seed)
             self._prepare_scaling(train, resuming)
             validation = None if held_out is None else self._validation(held_out)
-            self._train(course, self._batches(train), validation, hooks)
-            if self.early_stopping:
-                course.return_to_best()
-            self._publish(course)
-            hooks.finish()
+            batches, n_epochs = self._batches(train), course.n_epochs
+            try:
+                self._train(course, batches, validation, hooks)
+                if self.early_stopping:
+                    course.return_to_best()
+                self._publish(course)
+                hooks.finish()
+            except KeyboardInterrupt:
+                if course.n_epochs > n_epochs or not fitted:
+                    course.mend_interrupted(batches.n)
+                    self._publish(course)
+                    keep()
+                raise
             if not self.warm_start:
                 del self._course
         return self
@@ -241,8 +258,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._prepare_scaling(sample, resuming)
             batches = self._batches(sample, incremental=True)
             course = self._course = resume(self) if resuming else begin(self)
-            self._train(course, batches, None, NoHooks(), incremental=True)
-            self._publish(course, vars(self).get("_network"))
+            with course.undone_on_error():
+                self._train(course, batches, None, NoHooks(), incremental=True)
+                self._publish(course, vars(self).get("_network"))
         return self
 
     def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False) -> Sample:

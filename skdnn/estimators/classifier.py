@@ -194,6 +194,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     the whole has more: `partial_fit` with a list of the `classes` of every column, or classes
     with texts for names, are choices between classes whatever a part of y shows.
 
+    Ctrl-C: KeyboardInterrupt always leaves `fit` and `partial_fit`, so that it ends loops,
+    cross-validation and searches too.  What an interrupted `fit` had learned is kept: the estimator
+    is fitted with the parameters of the last step (with `early_stopping` those of the best epoch,
+    with "lbfgs" of the last iteration), and `n_iter_` counts the epochs that were over.  The next
+    `fit` with ``warm_start=True`` runs the epochs that were left.  An estimator that was fitted
+    before stays as it was if not one epoch was over, and after an interrupted `partial_fit` always.
+
     References
     ----------
     D. E. Rumelhart, G. E. Hinton and R. J. Williams (1986), "Learning representations by

@@ -3,8 +3,10 @@
 A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `run`, which ends with `conclude`.
 """
 
+import copy
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,9 +83,38 @@ class Course:
         """Return how many epochs a call of `fit` may run: those that one cut short left, or all."""
         return max(max_iter - len(self.losses), 0) if self.running else max_iter
 
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all calls."""
+        return len(self.history.get("loss", []))
+
+    @contextmanager
+    def undone_on_error(self):
+        """Go back to where it is now, the numbers in place, if what is inside fails."""
+        fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
+        fields |= {name: copy.copy(fields[name]) for name in ("patience", "best")}
+        try:
+            yield
+        except BaseException:
+            vars(self).update(fields)
+            for column in self.history.values():
+                del column[n_epochs:]
+            self.training.restore(saved)
+            raise
+
+    def mend_interrupted(self, n_samples: int) -> None:
+        """Forget an epoch of so many samples that was not recorded, and numbers it has spoilt."""
+        training = self.training
+        if training.n_epochs > self.n_epochs:  # its validation was interrupted
+            training.n_epochs, training.n_samples = self.n_epochs, training.n_samples - n_samples
+        values = training.network.parameters.values
+        if not np.isfinite(values).all():
+            values[:] = self.initial_values if self.best.values is None else self.best.values
+            training.reset_optimizer()
+
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
-        self.epochs_before = len(self.history.get("loss", []))
+        self.epochs_before = self.n_epochs
         self.initial_values = self.training.network.parameters.values.copy()
         self.outcome = None
 
@@ -104,7 +135,7 @@ class Course:
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
-        length = len(self.history.get("loss", []))
+        length = self.n_epochs
         for name, value in values.items():
             column = self.history.setdefault(name, [math.nan] * length)
             column.append(value)
@@ -140,7 +171,7 @@ def begin(estimator, network: Network | None = None) -> Course:
 
 def warn_of_dropped(course: Course | None) -> None:
     """Warn where a training that was cut short is not gone on with."""
-    if course is not None and course.running:
+    if course is not None and course.running and course.losses:
         warnings.warn(
             f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
             "another begins: set warm_start=True to go on."
@@ -247,18 +278,14 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
     left = n_epochs - 1 if incremental and course.running else 0
     if not course.running or (incremental and n_epochs == 0):
         course.begin_call()
-    goes_on = False
-    try:
-        course.outcome, message = _descend(
-            estimator, course.training, batches, 1 if incremental else n_epochs, watch
-        )
-        if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
-            conclude(estimator, course, message, batches)
-        else:
-            goes_on = left > 0
-    finally:
-        if not goes_on:
-            course.initial_values = None
+    course.outcome, message = _descend(
+        estimator, course.training, batches, 1 if incremental else n_epochs, watch
+    )
+    ended = not (incremental and course.outcome is Outcome.MAX_EPOCHS)  # one is all it wanted
+    if ended:
+        conclude(estimator, course, message, batches)
+    if ended or left <= 0:
+        course.initial_values = None
 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
@@ -276,12 +303,7 @@ def _descend(estimator, training: Training, batches: Batches, n_epochs: int, wat
 def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
     """Mend a diverged training, and warn of what the user should know."""
     X, outcome, epoch = batches.X, course.outcome, blow_up(course.losses)
-    if outcome is Outcome.INTERRUPTED:
-        if is_one_of_many(estimator):
-            raise KeyboardInterrupt
-        _keep_finite(course)
-        warnings.warn("Training interrupted by user; what has been learned is kept.")
-    elif epoch is not None:
+    if epoch is not None:
         _recover(estimator, course, epoch, batches)
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
@@ -294,22 +316,6 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
             "optimization hasn't converged yet."
         )
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
-
-
-def is_one_of_many(estimator) -> bool:
-    """Whether a search fits it beside others: who interrupts that means the search."""
-    task = vars(estimator).get("_callback_fit_ctx")  # there as long as `fit` runs
-    while task is not None and task.sequential_subtasks:
-        task = task.parent
-    return task is not None
-
-
-def _keep_finite(course: Course) -> None:
-    """Return from numbers that an interrupted epoch has spoilt."""
-    values = course.training.network.parameters.values
-    if not np.isfinite(values).all():
-        values[:] = course.initial_values if course.best.values is None else course.best.values
-        course.training.reset_optimizer()
 
 
 def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
