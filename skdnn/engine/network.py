@@ -91,6 +91,13 @@ class Network:
     def dtype(self) -> np.dtype:
         return self.parameters.values.dtype
 
+    def own(self) -> None:
+        """Have numbers that may be written to; another network on them keeps what it had."""
+        parameters = self.parameters.own()
+        if parameters is not self.parameters:
+            self.parameters = parameters
+            self._bind()
+
     def initialize(self, rng: np.random.Generator) -> None:
         """Set all parameters to where training starts, layer by layer."""
         for layer, _ in self._shares(self.parameters.values):

@@ -56,7 +56,7 @@ from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.tables import Array
+from skdnn.engine.tables import Array, own
 from skdnn.engine.threads import DataParallel, one_blas_thread
 
 
@@ -175,6 +175,11 @@ class Training:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)
+
+    def own(self) -> None:
+        """Have numbers that may be written to, after a pickle whose arrays may not."""
+        self.network.own()
+        self.state.moments = [own(moment) for moment in self.state.moments]
 
     def saved(self) -> tuple:
         """Return a copy of all that the steps of an epoch change, for `restore`."""

@@ -206,6 +206,7 @@ def resume(estimator) -> Course:
     if course is None:
         return _begin_again(estimator)
     training, new = course.training, patience(estimator)
+    training.own()
     if fingerprint(estimator._network) != course.published:
         course.go_on_from(estimator._unpublished(estimator._network.copy()), new)
     training.replace_network(adapted(estimator, training.network))
@@ -344,7 +345,7 @@ def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
         values[:] = candidate
         losses[name] = np.nan_to_num(course.training.evaluate(batches), nan=np.inf)
     kept = min(losses, key=losses.get)
-    values[:] = course.best.values[:] = candidates[kept]
+    values[:] = course.best.values = candidates[kept].copy()
     course.training.reset_optimizer()
     warnings.warn(
         f"Training diverged in epoch {epoch}; the parameters {kept}, the best so far, are kept. "
