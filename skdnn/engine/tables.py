@@ -1,4 +1,4 @@
-"""What every module needs: a name for arrays, an array of one's own, a name looked up in a table."""
+"""What every module needs: a name for arrays, an array of one's own, a name found in a table."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar

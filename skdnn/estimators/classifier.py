@@ -81,9 +81,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with a stream of its own.
     tol : float, default=1e-4
         Smallest improvement of the training loss (or validation score) that counts; for
-        "lbfgs" the largest gradient component at the end.
+        "lbfgs" the largest gradient component at the end.  It also ends where the loss falls by
+        less than 2.2e-9 of itself in an iteration, scipy's rule; a tol below the default lowers
+        that in proportion, to 1.4e-14, for those who want the exact minimum.
     verbose : bool, default=False
-        Whether to print a line an epoch.
+        Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
+        and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
+        the validation data, learning rate, seconds.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
         the best epoch after `early_stopping`, and from what was written into `coefs_`.

@@ -297,8 +297,14 @@ def _descend(estimator, training: Training, batches: Batches, n_epochs: int, wat
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
-    options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
+    options["ftol"] = smallest_fall(estimator.tol)
     return descend_lbfgs(training, batches, options, watch)
+
+
+def smallest_fall(tol: float) -> float:
+    """Return the relative fall of the loss that ends L-BFGS: scipy's, less for a smaller tol."""
+    eps = np.finfo(float).eps
+    return max(1e7 * eps * min(tol / 1e-4, 1.0), 64 * eps)
 
 
 def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:

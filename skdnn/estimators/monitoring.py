@@ -12,7 +12,6 @@ from skdnn.engine.training import Epoch, Training
 from skdnn.estimators.course import Course, epochs_left
 
 SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
-DIGITS = {"learning_rate": 4, "seconds": 3}  # printed; of what else there is 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Monitor:
     adaptive : bool
         Whether impatience first divides the learning rate by 5.
     verbose : bool
-        Whether to print a line an epoch.
+        Whether to print the numbers of every epoch.
     hooks : object with ``begin()`` and ``end() -> bool``
         The estimator's callbacks.
     """
@@ -91,14 +90,27 @@ class Monitor:
         seen |= {"learning_rate": epoch.learning_rate, "seconds": epoch.seconds}
         self.course.record(**seen)
         if self.verbose:
-            print(f"Iteration {len(self.course.losses)}, " + ", ".join(self._phrases(seen)))
+            self._print(seen)
 
-    @staticmethod
-    def _phrases(seen: dict[str, float]) -> list[str]:
-        return [
-            f"{name.replace('_', ' ')} = {value:.{DIGITS.get(name, 8)}g}"
-            for name, value in seen.items()
-        ]
+    def _print(self, seen: dict[str, float]) -> None:
+        """Print scikit-learn's lines, which programs read, and on one of its own what is new."""
+        print(f"Iteration {len(self.course.losses)}, loss = {seen['loss']:.8f}")
+        held_out = ""
+        if self.validation is not None:
+            print(f"Validation score: {seen['validation_score']:f}")
+            held_out = f"validation objective: {seen['validation_loss']:.8g}, "
+        rate, seconds = seen["learning_rate"], seen["seconds"]
+        print(f"  ({held_out}learning rate: {rate:.4g}, seconds: {seconds:.3g})")
+
+    def _announce(self, what_follows: str) -> None:
+        """Print scikit-learn's line on patience that is at its end."""
+        if self.verbose:
+            watched = "Validation score" if self.early_stopping else "Training loss"
+            patience = self.course.patience
+            print(
+                f"{watched} did not improve more than tol={patience.tol:f} for "
+                f"{patience.n_iter_no_change} consecutive epochs. {what_follows}"
+            )
 
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
@@ -106,9 +118,15 @@ class Monitor:
         self.course.best.update(score, n_epochs, training.network.parameters.values)
         if not patience.update(score):
             return None
-        if not self.adaptive or training.descent.learning_rate * training.slowdown <= SLOWEST:
+        if not self.adaptive:
+            self._announce("Stopping.")
+            return Outcome.NO_IMPROVEMENT
+        if training.descent.learning_rate * training.slowdown <= SLOWEST:
+            self._announce("Learning rate too small. Stopping.")
             return Outcome.NO_IMPROVEMENT
         training.slowdown /= 5.0
+        rate = training.descent.learning_rate * training.slowdown
+        self._announce(f"Setting learning rate to {rate:f}")
         patience.count = 0
         return None
 

@@ -754,18 +754,52 @@ def test_a_progress_bar(cls, solver, capsys):
 
 @unconverged
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_verbose_prints_a_line_an_epoch(cls, solver, capsys):
+def test_verbose_prints_the_numbers_of_every_epoch(cls, solver, capsys):
     model = small(cls, solver=solver, verbose=True, early_stopping=True).fit(X, y_for(cls))
     lines = capsys.readouterr().out.strip().splitlines()
-    epochs = [line for line in lines if line.startswith("Iteration")]
-    assert len(epochs) == model.n_iter_
-    for k, line in enumerate(epochs):
-        assert line.startswith(f"Iteration {k + 1}, loss = {model.loss_curve_[k]:.8g}")
-        assert f"validation score = {model.validation_scores_[k]:.8g}" in line
-        rate, seconds = (model.history_[name][k] for name in ("learning_rate", "seconds"))
-        assert line.endswith(f"learning rate = {rate:.4g}, seconds = {seconds:.3g}")
+    assert len(lines) == 3 * model.n_iter_
+    columns = model.history_
+    for k, (line, score, new) in enumerate(zip(lines[::3], lines[1::3], lines[2::3], strict=True)):
+        assert line == f"Iteration {k + 1}, loss = {model.loss_curve_[k]:.8f}"
+        assert score == f"Validation score: {model.validation_scores_[k]:f}"
+        assert f"(validation objective: {columns['validation_loss'][k]:.8g}, " in new
+        rate, seconds = (columns[name][k] for name in ("learning_rate", "seconds"))
+        assert new.endswith(f"learning rate: {rate:.4g}, seconds: {seconds:.3g})")
     small(cls, solver=solver).fit(X, y_for(cls))
     assert capsys.readouterr().out == ""
+
+
+def form(line):
+    """Return a line with its numbers left out."""
+    return re.sub(r"-?\d+(\.\d+)?(e-\d+)?", "0", line)
+
+
+@unconverged
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": True},
+        {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 20},
+        {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 20, "early_stopping": True},
+        {"tol": 10.0, "n_iter_no_change": 1, "max_iter": 60, "learning_rate": "adaptive"},
+    ],
+    ids=str,
+)
+def test_scikit_learns_lines_are_there_for_programs_that_read_them(cls, parameters, capsys):
+    theirs = SklearnClassifier if cls is MLPClassifier else SklearnRegressor
+    parameters = {"solver": "sgd", "verbose": True} | parameters
+    small(theirs, **parameters).fit(X, y_for(cls))
+    expected = [form(line) for line in capsys.readouterr().out.splitlines()]
+    model = small(cls, **parameters).fit(X, y_for(cls))
+    lines = capsys.readouterr().out.splitlines()
+    printed = [form(line) for line in lines if not line.startswith(" ")]
+    assert printed == expected
+    curve = [float(line.split("loss = ")[-1]) for line in lines if "loss = " in line]
+    assert_allclose(curve, model.loss_curve_, atol=5e-9)
+    scores = [float(line.split(":")[1]) for line in lines if line.startswith("Validation score:")]
+    assert_allclose(scores, model.validation_scores_ or [], atol=5e-7)
+    assert not any("loss" in line for line in lines if line.startswith(" "))
 
 
 # The rest ---------------------------------------------------------------------------------------
