@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
-from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
 from skdnn.estimators.data import read_y
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
@@ -145,8 +145,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     rho : float, default=0.9
         Decay of the running means of "rmsprop" and "adadelta".
     scoring : str, callable or None, default=None
-        What early stopping watches: None is the estimator's own score (accuracy), "loss"
-        the validation loss; or any scorer of scikit-learn.
+        What early stopping watches: None is the estimator's own score (accuracy), "loss" the
+        validation loss; or any scorer of scikit-learn, which gets the rows of a DataFrame as a
+        DataFrame.  As long as no score says anything (nan, infinite, R² of a constant y) the
+        validation loss decides; if none ever does, a warning says so.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
         always takes float64.
@@ -361,6 +363,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(has_minibatches)
     @fit_context(prefer_skip_nested_validation=True)
+    @quiet
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over X and y.
 
@@ -401,6 +404,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # Prediction ----------------------------------------------------------------------
 
+    @quiet
     def predict(self, X):
         """Predict class labels.
 
@@ -418,6 +422,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         S, _ = self._raw_scores(X)
         return self._target.labels(S)
 
+    @quiet
     def decision_function(self, X):
         """Return the raw scores: the inputs of softmax or of the logistic function.
 
@@ -436,6 +441,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._target.decision(S.astype(dtype, copy=False))
 
     @available_if(has_probabilities)
+    @quiet
     def predict_proba(self, X):
         """Predict probabilities of the classes.
 
@@ -454,6 +460,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._target.probabilities(S)
 
     @available_if(has_probabilities)
+    @quiet
     def predict_log_proba(self, X):
         """Predict logarithms of the probabilities.
 
@@ -468,9 +475,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the shape of `predict_proba`; minus infinity where a probability is zero.
         """
         P = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
+        return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
 
+    @quiet
     def score(self, X, y, sample_weight=None):
         """Return the accuracy; with several labels a row, all of them have to be right.
 

@@ -48,6 +48,9 @@ class Course:
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
+    scored : bool
+        Whether they are validation scores; with early stopping the validation loss stands in for
+        those as long as they say nothing.
     epochs_before : int
         Epochs that were done when the last call began.
     initial_values : ndarray of shape (n,) or None
@@ -56,6 +59,8 @@ class Course:
         Why it ends; None while it goes on.
     published : int or None
         Fingerprint of the network that predicts, as it was made from the one in training.
+    mended : bool
+        Whether it diverged, and better parameters than the last ones were put back.
     """
 
     training: Training
@@ -64,10 +69,12 @@ class Course:
     watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
+    scored: bool = False
     epochs_before: int = 0
     initial_values: np.ndarray | None = None
     outcome: Outcome | None = None
     published: int | None = None
+    mended: bool = False
 
     @property
     def running(self) -> bool:
@@ -102,6 +109,11 @@ class Course:
             self.training.restore(saved)
             raise
 
+    def forget_best(self) -> None:
+        """Compare no more with what was watched so far."""
+        self.best = BestState()
+        self.patience.best, self.patience.count = -math.inf, 0
+
     def mend_interrupted(self, n_samples: int) -> None:
         """Forget an epoch of so many samples that was not recorded, and numbers it has spoilt."""
         training = self.training
@@ -116,7 +128,7 @@ class Course:
         """Begin to count the epochs of another call."""
         self.epochs_before = self.n_epochs
         self.initial_values = self.training.network.parameters.values.copy()
-        self.outcome = None
+        self.outcome, self.mended = None, False
 
     def return_to_best(self) -> None:
         """Let training go on, if it does, from the best parameters."""
@@ -129,7 +141,7 @@ class Course:
         """Take over numbers that someone has set: what was seen before is not about them."""
         values = self.training.network.parameters.values
         values[:] = network.parameters.values
-        self.best, self.patience = BestState(), patience
+        self.best, self.patience, self.scored = BestState(), patience, False
         if self.running:
             self.initial_values = values.copy()
 
@@ -212,8 +224,8 @@ def resume(estimator) -> Course:
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
     if watched(estimator, training) != course.watched:
-        course.watched = watched(estimator, training)
-        course.best, course.patience = BestState(), new
+        course.watched, course.scored = watched(estimator, training), False
+        course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.running:  # of a checkpoint: the same call goes on
         return course
@@ -307,11 +319,15 @@ def smallest_fall(tol: float) -> float:
     return max(1e7 * eps * min(tol / 1e-4, 1.0), 64 * eps)
 
 
+RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infinite"
+
+
 def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
-    """Mend a diverged training, and warn of what the user should know."""
-    X, outcome, epoch = batches.X, course.outcome, blow_up(course.losses)
-    if epoch is not None:
-        _recover(estimator, course, epoch, batches)
+    """Mend a training that went wrong, and warn of what the user should know."""
+    X, outcome = batches.X, course.outcome
+    what = what_went_wrong(estimator, course, batches)
+    if what is not None and _recover(estimator, course, what, batches):
+        course.mended = True
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -325,38 +341,100 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
 
 
-def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
-    """Return to the best finite parameters after a divergence in the given epoch.
+def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
+    """Return in words what is to be mended, or None; a loss that came back down is nothing."""
+    losses, epoch = course.losses, blow_up(course.losses)
+    has_log_link = course.training.loss.out_activation == "exp"
+    if has_log_link and came_back(losses) and ran_off(estimator, course, batches):
+        return RAN_OFF
+    if epoch is not None and not losses[-1] <= min(losses[: epoch - 1], default=math.inf):
+        return f"Training diverged in epoch {epoch}"
+    return None
 
-    The parameters with which the best epoch ended may already be on their way out, for the loss
-    of an epoch is that of the steps before; so the candidates are compared on the data.
+
+def came_back(losses: list[float]) -> bool:
+    """Whether the last loss is not far above the smallest."""
+    return bool(losses) and blow_up([min(losses), losses[-1]]) is None
+
+
+def ran_off(estimator, course: Course, batches: Batches) -> bool:
+    """Whether a training has ended, at a finite loss, where predictions exp(s) are far from y.
+
+    The gradient of such a loss hardly depends on s on one side, so s may run off and stay there.
+    Far is worse than e times the mean of y for all rows; at the end of the epochs, where a training
+    may not have come far yet, it must be worse than the start too.
     """
-    cause = (
-        "The likely cause is a learning rate that is too high "
-        f"(learning_rate_init={estimator.learning_rate_init}) or features that are not scaled."
-        + scale_hint(batches.X)
-    )
+    Y, weight = batches.Y, batches.weight
+    far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
+    S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
+    limit = course.training.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
+    if course.losses[-1] <= limit:
+        return False
+    values = course.training.network.parameters.values
+    best = course.best.values if estimator.early_stopping else None
+    end = loss_at(course, values.copy() if best is None else best, batches)
+    if course.outcome is Outcome.MAX_EPOCHS:
+        limit = max(limit, loss_at(course, course.initial_values, batches))
+    return end > limit
+
+
+def loss_at(course: Course, values: np.ndarray, batches: Batches) -> float:
+    """Return the loss of the network with other parameters; nan counts as infinite."""
+    parameters = course.training.network.parameters
+    before = parameters.values.copy()
+    parameters.values[:] = values
+    loss = course.training.evaluate(batches)
+    parameters.values[:] = before
+    return math.inf if math.isnan(loss) else loss
+
+
+def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
+    """Return to the best finite parameters.
+
+    Those with which the best epoch ended may already be on their way out, for the loss of an epoch
+    is that of the steps before; so the candidates are compared on the data.  Returns False, and
+    says nothing, where the loss has come back by itself and the last ones are the best.
+    """
+    cause = cause_of_divergence(estimator, batches) + scale_hint(batches.X)
     if course.best.values is None:
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large "
             f"values and need to be preprocessed. {cause}"
         )
-    values = course.training.network.parameters.values
-    candidates = {f"of epoch {course.best.epoch}": course.best.values}
+    last, values = "of the last epoch", course.training.network.parameters.values
+    candidates = {
+        f"of epoch {course.best.epoch}": course.best.values,
+        "with which training began": course.initial_values,
+    }
     if not estimator.early_stopping:  # which knows the best by their validation score
-        candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = course.initial_values
-    losses = {}
-    for name, candidate in candidates.items():
-        values[:] = candidate
-        losses[name] = np.nan_to_num(course.training.evaluate(batches), nan=np.inf)
+        candidates = {last: values.copy()} | candidates
+    losses = {name: loss_at(course, parameters, batches) for name, parameters in candidates.items()}
     kept = min(losses, key=losses.get)
+    stays = estimator.early_stopping or kept == last
+    if stays and what != RAN_OFF and came_back(course.losses):
+        return False
     values[:] = course.best.values = candidates[kept].copy()
     course.training.reset_optimizer()
     warnings.warn(
-        f"Training diverged in epoch {epoch}; the parameters {kept}, the best so far, are kept. "
-        f"{cause}",
-        ConvergenceWarning,
+        f"{what}; the parameters {kept}, the best so far, are kept. {cause}", ConvergenceWarning
+    )
+    return True
+
+
+def cause_of_divergence(estimator, batches: Batches) -> str:
+    """Return a sentence on why a training may have gone wrong."""
+    rate, alpha = estimator.learning_rate_init, estimator.alpha
+    weight = batches.weight_sum() / len(batches)
+    if estimator.solver != "lbfgs" and rate * alpha > weight:
+        divisor = "number of rows" if batches.weight is None else "sum of the weights"
+        return (
+            f"The likely cause is the penalty: alpha={alpha} is divided by the {divisor} of a "
+            f"batch, {weight:.3g} on average (sample_weight and class_weight count), which is too "
+            f"much for learning_rate_init={rate}: use a smaller alpha, or larger weights."
+        )
+    return (
+        "The likely cause is a learning rate that is too high "
+        f"(learning_rate_init={rate}) or features that are not scaled."
     )
 
 

@@ -1,44 +1,17 @@
 """What is done around every epoch: history, validation, stopping, printing, callbacks."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import Epoch, Training
+from skdnn.engine.training import Epoch
 from skdnn.estimators.course import Course, epochs_left
+from skdnn.estimators.validation import Validation
 
 SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Rows held out of training.
-
-    Parameters
-    ----------
-    X, Y, weight : arrays
-        Inputs, encoded targets, weights or None.
-    score : callable
-        From raw scores to the number that early stopping watches; None for minus the loss.
-    """
-
-    X: Any
-    Y: np.ndarray
-    weight: np.ndarray | None
-    score: Callable[[np.ndarray], float] | None
-
-    def evaluate(self, training: Training) -> tuple[float, float]:
-        """Return the mean loss, without penalty, and the score of the network as it is."""
-        with np.errstate(all="ignore"):
-            S = training.network.infer_in_chunks(self.X)
-            loss = training.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
-        if not math.isfinite(loss):
-            return loss, math.nan
-        return loss, -loss if self.score is None else float(self.score(S))
 
 
 @dataclass
@@ -59,6 +32,8 @@ class Monitor:
         Whether to print the numbers of every epoch.
     hooks : object with ``begin()`` and ``end() -> bool``
         The estimator's callbacks.
+    validated : bool
+        Whether an epoch has been.
     """
 
     course: Course
@@ -67,6 +42,7 @@ class Monitor:
     adaptive: bool
     verbose: bool
     hooks: Any
+    validated: bool = False
 
     def begin(self) -> None:
         self.hooks.begin()
@@ -77,11 +53,29 @@ class Monitor:
         diverged = not math.isfinite(epoch.loss)
         if self.validation is not None and not diverged:
             validation_loss, score = self.validation.evaluate(self.course.training)
+            self.validated = True
         self._record(epoch, validation_loss, score)
-        watched = score if self.early_stopping else -epoch.loss
+        watched = self._watched(validation_loss, score) if self.early_stopping else -epoch.loss
         self.course.outcome = Outcome.DIVERGED if diverged else self._judge(watched)
         asked = self.hooks.end()
         return Outcome.STOPPED if asked and not diverged else self.course.outcome
+
+    def _watched(self, validation_loss: float, score: float) -> float:
+        """Return what decides: the score once it has told anything, before that the loss."""
+        course = self.course
+        if course.scored or not self.validation.tells(score):
+            return score if course.scored else -validation_loss
+        course.scored = True
+        course.forget_best()
+        return score
+
+    def warn_of_silence(self) -> None:
+        """Warn where early stopping had no score to go by."""
+        if self.early_stopping and self.validated and not self.course.scored:
+            warnings.warn(
+                f"early_stopping: {self.validation.silence()}. The validation loss decided instead "
+                "when to stop and which epoch is kept."
+            )
 
     def _record(self, epoch: Epoch, validation_loss: float, score: float) -> None:
         seen = {"loss": epoch.loss}
