@@ -261,7 +261,7 @@ class Network:
         """Return an independent network with the same numbers in float64."""
         parameters = ParameterVector(self.parameters.slots, "float64")
         parameters.values[:] = self.parameters.values
-        return _rebuild(self._specifications(), parameters)
+        return self.on(parameters)
 
     def sharing(self) -> "Network":
         """Return another network on the same numbers, with buffers of its own."""

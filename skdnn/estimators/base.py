@@ -308,7 +308,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
         hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
         run(self, course, batches, monitor, incremental)
-        monitor.warn_of_silence()
+        monitor.warn_of_silence(batches.Y)
 
     # Data ----------------------------------------------------------------------------
 

@@ -69,9 +69,10 @@ class Monitor:
         course.forget_best()
         return score
 
-    def warn_of_silence(self) -> None:
-        """Warn where early stopping had no score to go by."""
-        if self.early_stopping and self.validated and not self.course.scored:
+    def warn_of_silence(self, Y) -> None:
+        """Warn where early stopping had no score to go by, unless all Y to learn are the same."""
+        silent = self.early_stopping and self.validated and not self.course.scored
+        if silent and not (self.validation.constant and (Y[:1] == Y).all()):
             warnings.warn(
                 f"early_stopping: {self.validation.silence()}. The validation loss decided instead "
                 "when to stop and which epoch is kept."

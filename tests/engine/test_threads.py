@@ -553,11 +553,11 @@ def test_overflow_on_a_thread_is_no_warning_in_training(rng):
 @pytest.mark.usefixtures("two_threads")
 def test_overflow_on_a_thread_is_no_warning_at_prediction(rng):
     X = rng.normal(size=(60, 4))
-    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, learning_rate="cosine").fit(
-        X, X[:, 0]
-    )
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,), max_iter=1, learning_rate="cosine", dtype="float64"
+    ).fit(X, X[:, 0])
     for W in model.coefs_:
-        W[:] = 1e30
+        W[:] = 1e200
     assert not np.isfinite(model.predict(np.abs(X))).any()
 
 

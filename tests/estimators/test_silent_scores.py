@@ -126,6 +126,15 @@ def test_rows_held_out_of_a_y_that_hardly_varies():
     assert model.score(X, y) > -1
 
 
+@pytest.mark.parametrize("scoring", [None, "r2"])
+def test_where_all_is_constant_there_is_nothing_to_warn_of(scoring):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", "Stochastic Optimizer")
+        model = small(MLPRegressor, scoring=scoring).fit(X, np.full(80, 7.0))
+    np.testing.assert_allclose(model.predict(X), 7.0, atol=0.5)
+
+
 def test_an_error_of_a_constant_says_something():
     model = small(MLPRegressor, scoring="neg_mean_absolute_error")
     model.fit(X, NUMBERS, X_val=X_VAL, y_val=FIVE)
