@@ -51,11 +51,11 @@ class Checkpoint:
     Notes
     -----
     The file holds the estimator without its callbacks; set them again to go on.  With
-    ``warm_start=False`` its next `fit` starts anew, and warns that it does.  A fit that came
-    to its end, or was interrupted by the user (Ctrl-C), leaves a file that has nothing left to run:
-    a warm start from there trains for another `max_iter` epochs.  "lbfgs" goes on from the
-    parameters of its last iteration, but without its memory of the curvature, so its numbers are
-    not the same.
+    ``warm_start=False`` its next `fit` starts anew, and warns that it does.  A fit that came to its
+    end leaves a file that has nothing left to run: a warm start from there trains for another
+    `max_iter` epochs.  One that Ctrl-C ended leaves what it last wrote, as a kill does.
+    "lbfgs" goes on from the parameters of its last iteration, but without its memory of the
+    curvature, so its numbers are not the same.
 
     The file is replaced as a whole, with the mode it had, so a fit killed at any moment leaves one
     that can be read, and perhaps a hidden ``.skdnn-*.tmp`` beside it: delete these when no fit

@@ -91,6 +91,13 @@ class Network:
     def dtype(self) -> np.dtype:
         return self.parameters.values.dtype
 
+    def own(self) -> None:
+        """Have numbers that may be written to; another network on them keeps what it had."""
+        parameters = self.parameters.own()
+        if parameters is not self.parameters:
+            self.parameters = parameters
+            self._bind()
+
     def initialize(self, rng: np.random.Generator) -> None:
         """Set all parameters to where training starts, layer by layer."""
         for layer, _ in self._shares(self.parameters.values):
@@ -115,7 +122,7 @@ class Network:
 
         Raises
         ------
-        FloatingPointError
+        ValueError
             If X has a value beyond that dtype.
         """
         widest = self._widest if sparse.issparse(X) else max(self._widest, X.shape[1])
@@ -144,12 +151,17 @@ class Network:
         """Return X in the network's dtype, if it is not already, in the buffer if there is one."""
         if X.dtype == self.dtype:
             return X
-        with np.errstate(over="raise"):
-            if buffer is None or sparse.issparse(X):
-                return X.astype(self.dtype)
-            cast = buffer[: X.size].reshape(X.shape)
-            np.copyto(cast, X, casting="unsafe")
-            return cast
+        try:
+            with np.errstate(all="ignore", over="raise"):  # nothing but the conversion is in here
+                if buffer is None or sparse.issparse(X):
+                    return X.astype(self.dtype)
+                cast = buffer[: X.size].reshape(X.shape)
+                np.copyto(cast, X, casting="unsafe")
+                return cast
+        except FloatingPointError:
+            raise ValueError(
+                f"Input X contains infinity or a value too large for {self.dtype!r}."
+            ) from None
 
     def prepare_training(self, rng: np.random.Generator) -> None:
         """Make the gradient; `rng` is where dropout draws from."""
@@ -244,6 +256,12 @@ class Network:
     def copy(self) -> "Network":
         """Return an independent network with the same numbers."""
         return self.on(copy.deepcopy(self.parameters))
+
+    def in_double(self) -> "Network":
+        """Return an independent network with the same numbers in float64."""
+        parameters = ParameterVector(self.parameters.slots, "float64")
+        parameters.values[:] = self.parameters.values
+        return self.on(parameters)
 
     def sharing(self) -> "Network":
         """Return another network on the same numbers, with buffers of its own."""

@@ -79,6 +79,12 @@ class State:
         self.work = np.empty_like(theta)
         self.scalars = scalars
 
+    def copy(self) -> "State":
+        """Return an independent state with the same numbers."""
+        other = State(self.work, 0, **self.scalars)
+        other.t, other.moments = self.t, [np.array(moment) for moment in self.moments]
+        return other
+
     def __getstate__(self) -> tuple:
         return self.t, self.moments, self.work.size, self.work.dtype.name, self.scalars
 

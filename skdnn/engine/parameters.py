@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skdnn.engine.tables import Array
+from skdnn.engine.tables import Array, own
 
 ZONES = ("weights", "offsets", "statistics")
 
@@ -88,6 +88,24 @@ class ParameterVector:
     def _name_zones(self, n_weights: int, n_theta: int) -> None:
         self.weights = self.values[:n_weights]
         self.theta = self.values[:n_theta]
+
+    def own(self) -> "ParameterVector":
+        """Return this vector if it may be written to, else a copy (see `tables.own`).
+
+        Examples
+        --------
+        >>> parameters = ParameterVector([Slot((2,), "weights")], "float32")
+        >>> parameters.own() is parameters
+        True
+        >>> parameters.values.flags.writeable = False
+        >>> parameters.own() is parameters
+        False
+        """
+        if own(self.values) is self.values:
+            return self
+        other = ParameterVector(self.slots, self.values.dtype)
+        other.values[:] = self.values
+        return other
 
     def cut(self, vector: Array) -> list[Array | None]:
         """Cut `vector`, of the length of ``values`` or ``theta``, into one view a slot.

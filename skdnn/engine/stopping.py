@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from skdnn.engine.tables import Array
+from skdnn.engine.tables import Array, own
 
 
 class Outcome(Enum):
@@ -24,7 +24,6 @@ class Outcome(Enum):
     CONVERGED = "the optimizer reports convergence"
     DIVERGED = "the loss is not finite"
     STOPPED = "a listener asked for it"
-    INTERRUPTED = "interrupted by the user"
 
 
 @dataclass
@@ -118,6 +117,7 @@ class BestState:
         if self.values is None:
             self.values = values.copy()
         else:
+            self.values = own(self.values)  # a pickle may have come with arrays that are locked
             np.copyto(self.values, values)
 
 

@@ -1,4 +1,4 @@
-"""What every module needs: the name of an array's type, and looking up a name in a table."""
+"""What every module needs: a name for arrays, an array of one's own, a name found in a table."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -37,3 +37,20 @@ def choose(parameter: str, table: Mapping[str, Choice], name: str) -> Choice:
         raise ValueError(
             f"{parameter} must be one of {', '.join(map(repr, table))}. Got {name!r} instead."
         ) from None
+
+
+def own(A: Array) -> Array:
+    """Return A if it may be written to and lies in memory, else a copy.
+
+    What pickle or joblib gives back may be read-only, or a file mapped into memory.
+
+    Examples
+    --------
+    >>> A = np.zeros(2)
+    >>> own(A) is A
+    True
+    >>> A.flags.writeable = False
+    >>> own(A) is A, own(A).flags.writeable
+    (False, True)
+    """
+    return A if A.flags.writeable and not isinstance(A, np.memmap) else np.array(A)

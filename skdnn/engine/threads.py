@@ -99,7 +99,7 @@ def infer(network: Network, X: Any) -> Array:
     """Return the raw scores of the rows of X, on several threads where there are many rows.
 
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
-    raises FloatingPointError where a value of X is beyond the network's dtype.
+    raises ValueError where a value of X is beyond the network's dtype.
     """
     if X.shape[0] * network.parameters.weights.size < WORTHWHILE:  # one multiplication a weight
         return network.infer_in_chunks(X)

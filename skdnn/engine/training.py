@@ -56,7 +56,7 @@ from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.tables import Array
+from skdnn.engine.tables import Array, own
 from skdnn.engine.threads import DataParallel, one_blas_thread
 
 
@@ -175,6 +175,24 @@ class Training:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)
+
+    def own(self) -> None:
+        """Have numbers that may be written to, after a pickle whose arrays may not."""
+        self.network.own()
+        self.state.moments = [own(moment) for moment in self.state.moments]
+
+    def saved(self) -> tuple:
+        """Return a copy of all that the steps of an epoch change, for `restore`."""
+        values, streams = self.network.parameters.values, (self.shuffling, self.dropping)
+        counts = self.n_epochs, self.n_samples, self.slowdown
+        return values.copy(), self.state.copy(), [s.bit_generator.state for s in streams], counts
+
+    def restore(self, saved: tuple) -> None:
+        """Go back to where `saved` was called; the network may not have been replaced since."""
+        self.network.parameters.values[:], self.state, states, counts = saved
+        for stream, state in zip((self.shuffling, self.dropping), states, strict=True):
+            stream.bit_generator.state = state
+        self.n_epochs, self.n_samples, self.slowdown = counts
 
     @property
     def evaluator(self) -> Network | DataParallel:
@@ -307,7 +325,7 @@ class Watch(Protocol):
 def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -> Outcome:
     """Run epochs until `watch` says why to stop, or all are run.
 
-    An interrupt by the user ends the training; what has been learned stays.
+    An exception, KeyboardInterrupt too, passes, and leaves the network at the last step.
 
     Parameters
     ----------
@@ -323,8 +341,8 @@ def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -
     Returns
     -------
     Outcome
-        What the watch said, else ``MAX_EPOCHS`` or ``INTERRUPTED``.  A loss that is not finite ends
-        an epoch, but the loop only if the watch says so.
+        What the watch said, else ``MAX_EPOCHS``.  A loss that is not finite ends an epoch, but the
+        loop only if the watch says so.
     """
     with one_blas_thread() as n_threads:
         try:
@@ -334,8 +352,6 @@ def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -
                 outcome = watch.end(training.run_epoch(batches))
                 if outcome is not None:
                     return outcome
-        except KeyboardInterrupt:
-            return Outcome.INTERRUPTED
         finally:
             training.release()
     return Outcome.MAX_EPOCHS
@@ -347,7 +363,8 @@ def descend_lbfgs(
     """Minimise the objective over all rows with L-BFGS (Liu and Nocedal, 1989).
 
     The code is scipy's L-BFGS-B, without bounds.  The rows are visited in batches, whose gradients
-    are added up, so the buffers stay small.
+    are added up, so the buffers stay small.  An exception, KeyboardInterrupt too, passes, and
+    leaves the network at the last iterate.
 
     Parameters
     ----------
@@ -367,29 +384,22 @@ def descend_lbfgs(
     message : str
         What the optimizer says.
     """
-    parameters = training.network.parameters
     objective = FullObjective(training, batches)
     iterations = Iterations(training, batches, watch)
     with np.errstate(all="ignore"), one_blas_thread() as n_threads:
         try:
             training.share_out(batches, n_threads)
             result = minimize(
-                objective, parameters.theta.copy(), method="L-BFGS-B", jac=True,
+                objective, iterations.accepted.copy(), method="L-BFGS-B", jac=True,
                 callback=iterations, options=options,
             )  # fmt: skip
             if result.nit == 0:  # nothing to improve, or nothing finite to start from
                 iterations.record(result.x, float(result.fun))
-            ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
-            outcome, message = iterations.outcome or ended, str(result.message)
-        except KeyboardInterrupt:
-            outcome, message = Outcome.INTERRUPTED, "interrupted by the user"
         finally:
             training.release()
-        parameters.theta[:] = iterations.accepted
-        if parameters.values.size > parameters.theta.size:  # batch norm's statistics at this point
-            objective(iterations.accepted)
-            training.release()
-    return outcome, message
+            iterations.settle()
+    ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
+    return iterations.outcome or ended, str(result.message)
 
 
 class Iterations:
@@ -421,6 +431,14 @@ class Iterations:
         self.watch.begin()
         self.outcome = self.watch.end(Epoch(loss, 1.0, time.perf_counter() - self.start))
         self.start = time.perf_counter()
+
+    def settle(self) -> None:
+        """Move the network to the last iterate, with batch norm's statistics at that point."""
+        parameters = self.training.network.parameters
+        parameters.theta[:] = self.accepted
+        if parameters.values.size > parameters.theta.size:
+            FullObjective(self.training, self.batches)(self.accepted)
+            self.training.release()
 
 
 class FullObjective:

@@ -7,6 +7,7 @@ from sklearn.callback._progressbar import _run_monitors as run_monitors
 from sklearn.callback._progressbar import _run_queues as run_queues
 from sklearn.callback._transport import open_listener, send
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _get_feature_names as get_feature_names
@@ -33,6 +34,7 @@ __all__ = [
     "get_context_path",
     "get_feature_names",
     "open_listener",
+    "rows_of",
     "run_monitors",
     "run_queues",
     "send",

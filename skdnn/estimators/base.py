@@ -8,9 +8,9 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdnn.engine.activations import ACTIVATIONS
@@ -22,7 +22,6 @@ from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
-from skdnn.engine.stopping import blow_up
 from skdnn.engine.threads import infer
 from skdnn.estimators._sklearn import (
     CALLBACK_ATTRIBUTES,
@@ -38,22 +37,36 @@ from skdnn.estimators.construction import compute_dtype, hidden_sizes
 from skdnn.estimators.course import Course, begin, resume, run
 from skdnn.estimators.data import Sample, about, check_sample
 from skdnn.estimators.held_out import warn_of_other_units, without_names
-from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks, Validation
+from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks
 from skdnn.estimators.plain import from_plain, to_plain
 from skdnn.estimators.scaling import fold, measure, unfold
 from skdnn.estimators.summary import as_text
+from skdnn.estimators.targets import all_finite
+from skdnn.estimators.validation import Scoring, Validation
 from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
 
+# Around every public method: numpy's warnings and errors of floating point, whatever the caller has
+# set, are none of his business.  What matters of them is found in the numbers, and said in words.
+quiet = np.errstate(all="ignore")
+
 
 @contextmanager
 def unchanged_on_error(estimator):
-    """Give the estimator back the attributes it had if what is inside fails."""
+    """Give the estimator back the attributes it had if what is inside fails.
+
+    Yields a function that says: what it has now it keeps, even so.
+    """
     before = dict(vars(estimator))
+
+    def keep():
+        before.clear()
+        before.update(vars(estimator))
+
     try:
-        yield
+        yield keep
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
@@ -175,6 +188,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Fitting -------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
+    @quiet
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to X and y.
 
@@ -205,8 +219,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             The estimator is then as it was.
         """
         hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
-        with unchanged_on_error(self):
-            resuming = self.warm_start and hasattr(self, "_network")
+        with unchanged_on_error(self) as keep:
+            fitted = hasattr(self, "_network")
+            resuming = self.warm_start and fitted
             given = X_val, y_val, sample_weight_val
             held_out = None if all(part is None for part in given) else given
             check_combination(self)
@@ -219,11 +234,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             train, held_out = self._hold_out(sample, held_out, course.split_seed)
             self._prepare_scaling(train, resuming)
             validation = None if held_out is None else self._validation(held_out)
-            self._train(course, self._batches(train), validation, hooks)
-            if self.early_stopping:
-                course.return_to_best()
-            self._publish(course)
-            hooks.finish()
+            batches, n_epochs = self._batches(train), course.n_epochs
+            try:
+                self._train(course, batches, validation, hooks)
+                if self.early_stopping:
+                    course.return_to_best()
+                self._publish(course)
+                hooks.finish()
+            except KeyboardInterrupt:
+                if course.n_epochs > n_epochs or not fitted:
+                    course.mend_interrupted(batches.n)
+                    self._publish(course)
+                    keep()
+                raise
             if not self.warm_start:
                 del self._course
         return self
@@ -241,8 +264,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._prepare_scaling(sample, resuming)
             batches = self._batches(sample, incremental=True)
             course = self._course = resume(self) if resuming else begin(self)
-            self._train(course, batches, None, NoHooks(), incremental=True)
-            self._publish(course, vars(self).get("_network"))
+            with course.undone_on_error():
+                self._train(course, batches, None, NoHooks(), incremental=True)
+                self._publish(course, vars(self).get("_network"))
         return self
 
     def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False) -> Sample:
@@ -284,6 +308,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
         hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
         run(self, course, batches, monitor, incremental)
+        monitor.warn_of_silence(batches.Y)
 
     # Data ----------------------------------------------------------------------------
 
@@ -334,39 +359,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _validation(self, held_out: Sample) -> Validation:
         held_out = held_out.compact()
-        Y, weight = held_out.Y, held_out.weight
+        X, Y, weight = held_out.X, held_out.Y, held_out.weight
         training_weight = self._training_weight(Y, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
-        score = self._score_function(held_out)
-        X = held_out.X if self._scaling is None else self._scaling.apply(held_out.X)
-        return Validation(X, self._wanted(Y), training_weight, score)
-
-    def _score_function(self, held_out: Sample):
-        """Return the function from raw scores to the number that early stopping watches."""
-        X, y, weight = held_out.X, held_out.y, held_out.weight
         if self.scoring == "loss":
-            return None
-        if self.scoring is None:
+            score = None
+        elif self.scoring is None:
             truth = self._truth(held_out)
-            return lambda S: self._target.score(S, truth, weight)
-        scorer = check_scoring(self, self.scoring)
-        weights = {} if weight is None else {"sample_weight": weight}
-
-        def score(_):
-            snapshot = copy.copy(self)
-            snapshot._network = self._published(self._course.training.network.copy())
-            vars(snapshot).pop("feature_names_in_", None)  # X is an array by now
-            return scorer(snapshot, X, y, **weights)
-
-        try:  # before any work is done
-            score(None)
-        except TypeError as error:
-            raise ValueError(
-                f"scoring={self.scoring!r} cannot score the validation data"
-                f"{' with their weights' if weights else ''}: {error}"
-            ) from error
-        return score
+            score = lambda S: self._target.score(S, truth, weight)  # noqa: E731
+        else:
+            named = held_out.named()
+            score = Scoring(self, X if named is None else named, held_out.y, weight)
+        constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
+        X = X if self._scaling is None else self._scaling.apply(X)
+        return Validation(X, self._wanted(Y), training_weight, score, constant)
 
     # The fitted model ----------------------------------------------------------------
 
@@ -407,12 +414,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.best_iter_ = best.epoch
         self.n_iter_ = len(course.losses)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if blow_up(course.losses) is not None:
+        if course.mended:
             self.loss_ = min(filter(np.isfinite, self.loss_curve_))
         self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
         if self.early_stopping:
-            self.validation_scores_ = history.get("validation_score", [])
-            self.best_validation_score_ = best.score
+            self.validation_scores_ = scores = history.get("validation_score", [])
+            stood_in = best.epoch and not course.scored  # the validation loss, for silent scores
+            self.best_validation_score_ = scores[best.epoch - 1] if stood_in else best.score
         else:
             self.best_loss_ = -best.score
 
@@ -487,13 +495,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not hasattr(self, "_network"):  # the check alone takes as long as a small network
             check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
-        with np.errstate(over="ignore", invalid="ignore"):
-            try:
-                S = infer(self._network, X)
-            except FloatingPointError:
-                raise ValueError(
-                    f"Input X contains infinity or a value too large for {self._network.dtype!r}."
-                ) from None
+        S = infer(self._network, X)
+        if not all_finite(S) and S.dtype != np.float64:  # huge numbers inside the network
+            rows = ~np.isfinite(S).all(axis=1)
+            S = S.astype(np.float64)
+            S[rows] = infer(self._network.in_double(), X[rows])
         return S, np.float32 if X.dtype == np.float32 else np.float64
 
     def __sklearn_tags__(self):

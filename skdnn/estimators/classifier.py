@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
-from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
 from skdnn.estimators.data import read_y
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
@@ -81,9 +81,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with a stream of its own.
     tol : float, default=1e-4
         Smallest improvement of the training loss (or validation score) that counts; for
-        "lbfgs" the largest gradient component at the end.
+        "lbfgs" the largest gradient component at the end.  It also ends where the loss falls by
+        less than 2.2e-9 of itself in an iteration, scipy's rule; a tol below the default lowers
+        that in proportion, to 1.4e-14, for those who want the exact minimum.
     verbose : bool, default=False
-        Whether to print a line an epoch.
+        Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
+        and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
+        the validation data, learning rate, seconds.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
         the best epoch after `early_stopping`, and from what was written into `coefs_`.
@@ -141,8 +145,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     rho : float, default=0.9
         Decay of the running means of "rmsprop" and "adadelta".
     scoring : str, callable or None, default=None
-        What early stopping watches: None is the estimator's own score (accuracy), "loss"
-        the validation loss; or any scorer of scikit-learn.
+        What early stopping watches: None is the estimator's own score (accuracy), "loss" the
+        validation loss; or any scorer of scikit-learn, which gets the rows of a DataFrame as a
+        DataFrame.  As long as no score says anything (nan, infinite, R² of a constant y) the
+        validation loss decides; if none ever does, a warning says so.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
         always takes float64.
@@ -193,6 +199,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     values happen to be in a part of y makes a difference only where it shows 0 and 1 alone, and
     the whole has more: `partial_fit` with a list of the `classes` of every column, or classes
     with texts for names, are choices between classes whatever a part of y shows.
+
+    Ctrl-C: KeyboardInterrupt always leaves `fit` and `partial_fit`, so that it ends loops,
+    cross-validation and searches too.  What an interrupted `fit` had learned is kept: the estimator
+    is fitted with the parameters of the last step (with `early_stopping` those of the best epoch,
+    with "lbfgs" of the last iteration), and `n_iter_` counts the epochs that were over.  The next
+    `fit` with ``warm_start=True`` runs the epochs that were left.  An estimator that was fitted
+    before stays as it was if not one epoch was over, and after an interrupted `partial_fit` always.
 
     References
     ----------
@@ -350,6 +363,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(has_minibatches)
     @fit_context(prefer_skip_nested_validation=True)
+    @quiet
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over X and y.
 
@@ -390,6 +404,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # Prediction ----------------------------------------------------------------------
 
+    @quiet
     def predict(self, X):
         """Predict class labels.
 
@@ -407,6 +422,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         S, _ = self._raw_scores(X)
         return self._target.labels(S)
 
+    @quiet
     def decision_function(self, X):
         """Return the raw scores: the inputs of softmax or of the logistic function.
 
@@ -425,6 +441,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._target.decision(S.astype(dtype, copy=False))
 
     @available_if(has_probabilities)
+    @quiet
     def predict_proba(self, X):
         """Predict probabilities of the classes.
 
@@ -443,6 +460,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._target.probabilities(S)
 
     @available_if(has_probabilities)
+    @quiet
     def predict_log_proba(self, X):
         """Predict logarithms of the probabilities.
 
@@ -457,9 +475,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the shape of `predict_proba`; minus infinity where a probability is zero.
         """
         P = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
+        return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
 
+    @quiet
     def score(self, X, y, sample_weight=None):
         """Return the accuracy; with several labels a row, all of them have to be right.
 

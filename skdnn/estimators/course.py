@@ -3,8 +3,10 @@
 A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `run`, which ends with `conclude`.
 """
 
+import copy
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +48,9 @@ class Course:
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
+    scored : bool
+        Whether they are validation scores; with early stopping the validation loss stands in for
+        those as long as they say nothing.
     epochs_before : int
         Epochs that were done when the last call began.
     initial_values : ndarray of shape (n,) or None
@@ -54,6 +59,8 @@ class Course:
         Why it ends; None while it goes on.
     published : int or None
         Fingerprint of the network that predicts, as it was made from the one in training.
+    mended : bool
+        Whether it diverged, and better parameters than the last ones were put back.
     """
 
     training: Training
@@ -62,10 +69,12 @@ class Course:
     watched: tuple
     best: BestState = field(default_factory=BestState)
     history: dict[str, list[float]] = field(default_factory=dict)
+    scored: bool = False
     epochs_before: int = 0
     initial_values: np.ndarray | None = None
     outcome: Outcome | None = None
     published: int | None = None
+    mended: bool = False
 
     @property
     def running(self) -> bool:
@@ -81,11 +90,45 @@ class Course:
         """Return how many epochs a call of `fit` may run: those that one cut short left, or all."""
         return max(max_iter - len(self.losses), 0) if self.running else max_iter
 
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all calls."""
+        return len(self.history.get("loss", []))
+
+    @contextmanager
+    def undone_on_error(self):
+        """Go back to where it is now, the numbers in place, if what is inside fails."""
+        fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
+        fields |= {name: copy.copy(fields[name]) for name in ("patience", "best")}
+        try:
+            yield
+        except BaseException:
+            vars(self).update(fields)
+            for column in self.history.values():
+                del column[n_epochs:]
+            self.training.restore(saved)
+            raise
+
+    def forget_best(self) -> None:
+        """Compare no more with what was watched so far."""
+        self.best = BestState()
+        self.patience.best, self.patience.count = -math.inf, 0
+
+    def mend_interrupted(self, n_samples: int) -> None:
+        """Forget an epoch of so many samples that was not recorded, and numbers it has spoilt."""
+        training = self.training
+        if training.n_epochs > self.n_epochs:  # its validation was interrupted
+            training.n_epochs, training.n_samples = self.n_epochs, training.n_samples - n_samples
+        values = training.network.parameters.values
+        if not np.isfinite(values).all():
+            values[:] = self.initial_values if self.best.values is None else self.best.values
+            training.reset_optimizer()
+
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
-        self.epochs_before = len(self.history.get("loss", []))
+        self.epochs_before = self.n_epochs
         self.initial_values = self.training.network.parameters.values.copy()
-        self.outcome = None
+        self.outcome, self.mended = None, False
 
     def return_to_best(self) -> None:
         """Let training go on, if it does, from the best parameters."""
@@ -98,13 +141,13 @@ class Course:
         """Take over numbers that someone has set: what was seen before is not about them."""
         values = self.training.network.parameters.values
         values[:] = network.parameters.values
-        self.best, self.patience = BestState(), patience
+        self.best, self.patience, self.scored = BestState(), patience, False
         if self.running:
             self.initial_values = values.copy()
 
     def record(self, **values: float) -> None:
         """Append one entry to the history."""
-        length = len(self.history.get("loss", []))
+        length = self.n_epochs
         for name, value in values.items():
             column = self.history.setdefault(name, [math.nan] * length)
             column.append(value)
@@ -140,7 +183,7 @@ def begin(estimator, network: Network | None = None) -> Course:
 
 def warn_of_dropped(course: Course | None) -> None:
     """Warn where a training that was cut short is not gone on with."""
-    if course is not None and course.running:
+    if course is not None and course.running and course.losses:
         warnings.warn(
             f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
             "another begins: set warm_start=True to go on."
@@ -175,13 +218,14 @@ def resume(estimator) -> Course:
     if course is None:
         return _begin_again(estimator)
     training, new = course.training, patience(estimator)
+    training.own()
     if fingerprint(estimator._network) != course.published:
         course.go_on_from(estimator._unpublished(estimator._network.copy()), new)
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
     if watched(estimator, training) != course.watched:
-        course.watched = watched(estimator, training)
-        course.best, course.patience = BestState(), new
+        course.watched, course.scored = watched(estimator, training), False
+        course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.running:  # of a checkpoint: the same call goes on
         return course
@@ -247,18 +291,14 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
     left = n_epochs - 1 if incremental and course.running else 0
     if not course.running or (incremental and n_epochs == 0):
         course.begin_call()
-    goes_on = False
-    try:
-        course.outcome, message = _descend(
-            estimator, course.training, batches, 1 if incremental else n_epochs, watch
-        )
-        if not (incremental and course.outcome is Outcome.MAX_EPOCHS):  # one is all it wanted
-            conclude(estimator, course, message, batches)
-        else:
-            goes_on = left > 0
-    finally:
-        if not goes_on:
-            course.initial_values = None
+    course.outcome, message = _descend(
+        estimator, course.training, batches, 1 if incremental else n_epochs, watch
+    )
+    ended = not (incremental and course.outcome is Outcome.MAX_EPOCHS)  # one is all it wanted
+    if ended:
+        conclude(estimator, course, message, batches)
+    if ended or left <= 0:
+        course.initial_values = None
 
 
 def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
@@ -269,20 +309,25 @@ def _descend(estimator, training: Training, batches: Batches, n_epochs: int, wat
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
-    options["ftol"] = 64 * np.finfo(float).eps  # leave it to tol, as LogisticRegression
+    options["ftol"] = smallest_fall(estimator.tol)
     return descend_lbfgs(training, batches, options, watch)
 
 
+def smallest_fall(tol: float) -> float:
+    """Return the relative fall of the loss that ends L-BFGS: scipy's, less for a smaller tol."""
+    eps = np.finfo(float).eps
+    return max(1e7 * eps * min(tol / 1e-4, 1.0), 64 * eps)
+
+
+RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infinite"
+
+
 def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
-    """Mend a diverged training, and warn of what the user should know."""
-    X, outcome, epoch = batches.X, course.outcome, blow_up(course.losses)
-    if outcome is Outcome.INTERRUPTED:
-        if is_one_of_many(estimator):
-            raise KeyboardInterrupt
-        _keep_finite(course)
-        warnings.warn("Training interrupted by user; what has been learned is kept.")
-    elif epoch is not None:
-        _recover(estimator, course, epoch, batches)
+    """Mend a training that went wrong, and warn of what the user should know."""
+    X, outcome = batches.X, course.outcome
+    what = what_went_wrong(estimator, course, batches)
+    if what is not None and _recover(estimator, course, what, batches):
+        course.mended = True
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
@@ -296,54 +341,100 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
         warnings.warn(text + scale_hint(X), ConvergenceWarning)
 
 
-def is_one_of_many(estimator) -> bool:
-    """Whether a search fits it beside others: who interrupts that means the search."""
-    task = vars(estimator).get("_callback_fit_ctx")  # there as long as `fit` runs
-    while task is not None and task.sequential_subtasks:
-        task = task.parent
-    return task is not None
+def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
+    """Return in words what is to be mended, or None; a loss that came back down is nothing."""
+    losses, epoch = course.losses, blow_up(course.losses)
+    has_log_link = course.training.loss.out_activation == "exp"
+    if has_log_link and came_back(losses) and ran_off(estimator, course, batches):
+        return RAN_OFF
+    if epoch is not None and not losses[-1] <= min(losses[: epoch - 1], default=math.inf):
+        return f"Training diverged in epoch {epoch}"
+    return None
 
 
-def _keep_finite(course: Course) -> None:
-    """Return from numbers that an interrupted epoch has spoilt."""
-    values = course.training.network.parameters.values
-    if not np.isfinite(values).all():
-        values[:] = course.initial_values if course.best.values is None else course.best.values
-        course.training.reset_optimizer()
+def came_back(losses: list[float]) -> bool:
+    """Whether the last loss is not far above the smallest."""
+    return bool(losses) and blow_up([min(losses), losses[-1]]) is None
 
 
-def _recover(estimator, course: Course, epoch: int, batches: Batches) -> None:
-    """Return to the best finite parameters after a divergence in the given epoch.
+def ran_off(estimator, course: Course, batches: Batches) -> bool:
+    """Whether a training has ended, at a finite loss, where predictions exp(s) are far from y.
 
-    The parameters with which the best epoch ended may already be on their way out, for the loss
-    of an epoch is that of the steps before; so the candidates are compared on the data.
+    The gradient of such a loss hardly depends on s on one side, so s may run off and stay there.
+    Far is worse than e times the mean of y for all rows; at the end of the epochs, where a training
+    may not have come far yet, it must be worse than the start too.
     """
-    cause = (
-        "The likely cause is a learning rate that is too high "
-        f"(learning_rate_init={estimator.learning_rate_init}) or features that are not scaled."
-        + scale_hint(batches.X)
-    )
+    Y, weight = batches.Y, batches.weight
+    far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
+    S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
+    limit = course.training.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
+    if course.losses[-1] <= limit:
+        return False
+    values = course.training.network.parameters.values
+    best = course.best.values if estimator.early_stopping else None
+    end = loss_at(course, values.copy() if best is None else best, batches)
+    if course.outcome is Outcome.MAX_EPOCHS:
+        limit = max(limit, loss_at(course, course.initial_values, batches))
+    return end > limit
+
+
+def loss_at(course: Course, values: np.ndarray, batches: Batches) -> float:
+    """Return the loss of the network with other parameters; nan counts as infinite."""
+    parameters = course.training.network.parameters
+    before = parameters.values.copy()
+    parameters.values[:] = values
+    loss = course.training.evaluate(batches)
+    parameters.values[:] = before
+    return math.inf if math.isnan(loss) else loss
+
+
+def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
+    """Return to the best finite parameters.
+
+    Those with which the best epoch ended may already be on their way out, for the loss of an epoch
+    is that of the steps before; so the candidates are compared on the data.  Returns False, and
+    says nothing, where the loss has come back by itself and the last ones are the best.
+    """
+    cause = cause_of_divergence(estimator, batches) + scale_hint(batches.X)
     if course.best.values is None:
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large "
             f"values and need to be preprocessed. {cause}"
         )
-    values = course.training.network.parameters.values
-    candidates = {f"of epoch {course.best.epoch}": course.best.values}
+    last, values = "of the last epoch", course.training.network.parameters.values
+    candidates = {
+        f"of epoch {course.best.epoch}": course.best.values,
+        "with which training began": course.initial_values,
+    }
     if not estimator.early_stopping:  # which knows the best by their validation score
-        candidates["of the last epoch"] = values.copy()
-        candidates["with which training began"] = course.initial_values
-    losses = {}
-    for name, candidate in candidates.items():
-        values[:] = candidate
-        losses[name] = np.nan_to_num(course.training.evaluate(batches), nan=np.inf)
+        candidates = {last: values.copy()} | candidates
+    losses = {name: loss_at(course, parameters, batches) for name, parameters in candidates.items()}
     kept = min(losses, key=losses.get)
-    values[:] = course.best.values[:] = candidates[kept]
+    stays = estimator.early_stopping or kept == last
+    if stays and what != RAN_OFF and came_back(course.losses):
+        return False
+    values[:] = course.best.values = candidates[kept].copy()
     course.training.reset_optimizer()
     warnings.warn(
-        f"Training diverged in epoch {epoch}; the parameters {kept}, the best so far, are kept. "
-        f"{cause}",
-        ConvergenceWarning,
+        f"{what}; the parameters {kept}, the best so far, are kept. {cause}", ConvergenceWarning
+    )
+    return True
+
+
+def cause_of_divergence(estimator, batches: Batches) -> str:
+    """Return a sentence on why a training may have gone wrong."""
+    rate, alpha = estimator.learning_rate_init, estimator.alpha
+    weight = batches.weight_sum() / len(batches)
+    if estimator.solver != "lbfgs" and rate * alpha > weight:
+        divisor = "number of rows" if batches.weight is None else "sum of the weights"
+        return (
+            f"The likely cause is the penalty: alpha={alpha} is divided by the {divisor} of a "
+            f"batch, {weight:.3g} on average (sample_weight and class_weight count), which is too "
+            f"much for learning_rate_init={rate}: use a smaller alpha, or larger weights."
+        )
+    return (
+        "The likely cause is a learning rate that is too high "
+        f"(learning_rate_init={rate}) or features that are not scaled."
     )
 
 

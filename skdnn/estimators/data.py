@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skdnn.estimators._sklearn import check_sample_weight
+from skdnn.estimators._sklearn import check_sample_weight, rows_of
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.splitting import part
 
@@ -34,6 +34,10 @@ class Sample:
         Targets, as the network's target encodes them; zeros in rows that are not in use.
     rows : ndarray of int or None
         The rows in use; None is all of them.  X is not copied to leave some out.
+    given : array-like
+        X as the user gave it.
+    given_rows : ndarray of int or None
+        The rows of it that X has; None is all of them.
     """
 
     X: Any
@@ -41,6 +45,8 @@ class Sample:
     weight: np.ndarray | None
     rows: np.ndarray | None = None
     Y: np.ndarray | None = None
+    given: Any = None
+    given_rows: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -49,6 +55,16 @@ class Sample:
     def used(self, A):
         """Return the rows in use of an array (None stays None)."""
         return A if A is None or self.rows is None else A[self.rows]
+
+    def named(self):
+        """Return the rows in use as a DataFrame if the user gave one, else None."""
+        if not hasattr(self.given, "columns"):
+            return None
+        rows = self._rows_of_given()
+        return self.given if rows is None else rows_of(self.given, rows)
+
+    def _rows_of_given(self):
+        return self.rows if self.given_rows is None else self.used(self.given_rows)
 
     def among(self, wanted: np.ndarray) -> "Sample":
         """Return the sample with only the wanted rows in use."""
@@ -66,7 +82,8 @@ class Sample:
 
     def compact(self) -> "Sample":
         """Return the rows in use as a sample of their own."""
-        return Sample(*map(self.used, (self.X, self.y, self.weight)), None, self.used(self.Y))
+        X, y, weight, Y = map(self.used, (self.X, self.y, self.weight, self.Y))
+        return Sample(X, y, weight, None, Y, self.given, self._rows_of_given())
 
     def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
         """Part the rows in use at random, with the shares of their `labels` kept if given."""
@@ -82,7 +99,7 @@ def check_inputs(estimator, X, *, reset: bool):
     """
     dtype = compute_dtype(estimator)
     stays = is_large(X) and X.dtype == np.float64 != dtype
-    with np.errstate(over="ignore", invalid="ignore"):  # values beyond float32 get a message
+    with np.errstate(all="ignore"):  # values beyond float32 get a message
         X = validate_data(
             estimator,
             X,
@@ -178,14 +195,14 @@ def check_sample(estimator, X, y, sample_weight, *, reset: bool, suffix: str = "
         name = type(estimator).__name__
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     with about("X", suffix):
-        X = check_inputs(estimator, X, reset=reset)
+        given, X = X, check_inputs(estimator, X, reset=reset)
     with about("y", suffix):
         y = estimator._check_y(y)
         check_consistent_length(X, y)
     if sample_weight is None:
-        return Sample(X, y, None)
+        return Sample(X, y, None, given=given)
     with about("sample_weight", suffix):
         weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_range(estimator, weight, "sample_weight")
-    sample = Sample(X, y, weight).among(weight > 0)
+    sample = Sample(X, y, weight, given=given).among(weight > 0)
     return replace(sample, weight=None) if np.all(sample.used(weight) == 1) else sample

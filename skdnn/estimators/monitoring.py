@@ -1,45 +1,17 @@
 """What is done around every epoch: history, validation, stopping, printing, callbacks."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import Epoch, Training
+from skdnn.engine.training import Epoch
 from skdnn.estimators.course import Course, epochs_left
+from skdnn.estimators.validation import Validation
 
 SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
-DIGITS = {"learning_rate": 4, "seconds": 3}  # printed; of what else there is 8
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Rows held out of training.
-
-    Parameters
-    ----------
-    X, Y, weight : arrays
-        Inputs, encoded targets, weights or None.
-    score : callable
-        From raw scores to the number that early stopping watches; None for minus the loss.
-    """
-
-    X: Any
-    Y: np.ndarray
-    weight: np.ndarray | None
-    score: Callable[[np.ndarray], float] | None
-
-    def evaluate(self, training: Training) -> tuple[float, float]:
-        """Return the mean loss, without penalty, and the score of the network as it is."""
-        with np.errstate(all="ignore"):
-            S = training.network.infer_in_chunks(self.X)
-            loss = training.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
-        if not math.isfinite(loss):
-            return loss, math.nan
-        return loss, -loss if self.score is None else float(self.score(S))
 
 
 @dataclass
@@ -57,9 +29,11 @@ class Monitor:
     adaptive : bool
         Whether impatience first divides the learning rate by 5.
     verbose : bool
-        Whether to print a line an epoch.
+        Whether to print the numbers of every epoch.
     hooks : object with ``begin()`` and ``end() -> bool``
         The estimator's callbacks.
+    validated : bool
+        Whether an epoch has been.
     """
 
     course: Course
@@ -68,6 +42,7 @@ class Monitor:
     adaptive: bool
     verbose: bool
     hooks: Any
+    validated: bool = False
 
     def begin(self) -> None:
         self.hooks.begin()
@@ -78,11 +53,30 @@ class Monitor:
         diverged = not math.isfinite(epoch.loss)
         if self.validation is not None and not diverged:
             validation_loss, score = self.validation.evaluate(self.course.training)
+            self.validated = True
         self._record(epoch, validation_loss, score)
-        watched = score if self.early_stopping else -epoch.loss
+        watched = self._watched(validation_loss, score) if self.early_stopping else -epoch.loss
         self.course.outcome = Outcome.DIVERGED if diverged else self._judge(watched)
         asked = self.hooks.end()
         return Outcome.STOPPED if asked and not diverged else self.course.outcome
+
+    def _watched(self, validation_loss: float, score: float) -> float:
+        """Return what decides: the score once it has told anything, before that the loss."""
+        course = self.course
+        if course.scored or not self.validation.tells(score):
+            return score if course.scored else -validation_loss
+        course.scored = True
+        course.forget_best()
+        return score
+
+    def warn_of_silence(self, Y) -> None:
+        """Warn where early stopping had no score to go by, unless all Y to learn are the same."""
+        silent = self.early_stopping and self.validated and not self.course.scored
+        if silent and not (self.validation.constant and (Y[:1] == Y).all()):
+            warnings.warn(
+                f"early_stopping: {self.validation.silence()}. The validation loss decided instead "
+                "when to stop and which epoch is kept."
+            )
 
     def _record(self, epoch: Epoch, validation_loss: float, score: float) -> None:
         seen = {"loss": epoch.loss}
@@ -91,14 +85,27 @@ class Monitor:
         seen |= {"learning_rate": epoch.learning_rate, "seconds": epoch.seconds}
         self.course.record(**seen)
         if self.verbose:
-            print(f"Iteration {len(self.course.losses)}, " + ", ".join(self._phrases(seen)))
+            self._print(seen)
 
-    @staticmethod
-    def _phrases(seen: dict[str, float]) -> list[str]:
-        return [
-            f"{name.replace('_', ' ')} = {value:.{DIGITS.get(name, 8)}g}"
-            for name, value in seen.items()
-        ]
+    def _print(self, seen: dict[str, float]) -> None:
+        """Print scikit-learn's lines, which programs read, and on one of its own what is new."""
+        print(f"Iteration {len(self.course.losses)}, loss = {seen['loss']:.8f}")
+        held_out = ""
+        if self.validation is not None:
+            print(f"Validation score: {seen['validation_score']:f}")
+            held_out = f"validation objective: {seen['validation_loss']:.8g}, "
+        rate, seconds = seen["learning_rate"], seen["seconds"]
+        print(f"  ({held_out}learning rate: {rate:.4g}, seconds: {seconds:.3g})")
+
+    def _announce(self, what_follows: str) -> None:
+        """Print scikit-learn's line on patience that is at its end."""
+        if self.verbose:
+            watched = "Validation score" if self.early_stopping else "Training loss"
+            patience = self.course.patience
+            print(
+                f"{watched} did not improve more than tol={patience.tol:f} for "
+                f"{patience.n_iter_no_change} consecutive epochs. {what_follows}"
+            )
 
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
@@ -106,9 +113,15 @@ class Monitor:
         self.course.best.update(score, n_epochs, training.network.parameters.values)
         if not patience.update(score):
             return None
-        if not self.adaptive or training.descent.learning_rate * training.slowdown <= SLOWEST:
+        if not self.adaptive:
+            self._announce("Stopping.")
+            return Outcome.NO_IMPROVEMENT
+        if training.descent.learning_rate * training.slowdown <= SLOWEST:
+            self._announce("Learning rate too small. Stopping.")
             return Outcome.NO_IMPROVEMENT
         training.slowdown /= 5.0
+        rate = training.descent.learning_rate * training.slowdown
+        self._announce(f"Setting learning rate to {rate:f}")
         patience.count = 0
         return None
 

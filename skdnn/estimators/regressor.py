@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
-from skdnn.estimators.base import BaseMLP, has_minibatches
+from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.data import as_numbers, check_range, read_y
 from skdnn.estimators.labels import one_column
@@ -76,9 +76,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         with a stream of its own.
     tol : float, default=1e-4
         Smallest improvement of the training loss (or validation score) that counts; for
-        "lbfgs" the largest gradient component at the end.
+        "lbfgs" the largest gradient component at the end.  It also ends where the loss falls by
+        less than 2.2e-9 of itself in an iteration, scipy's rule; a tol below the default lowers
+        that in proportion, to 1.4e-14, for those who want the exact minimum.
     verbose : bool, default=False
-        Whether to print a line an epoch.
+        Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
+        and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
+        the validation data, learning rate, seconds.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
         the best epoch after `early_stopping`, and from what was written into `coefs_`.
@@ -144,8 +148,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     rho : float, default=0.9
         Decay of the running means of "rmsprop" and "adadelta".
     scoring : str, callable or None, default=None
-        What early stopping watches: None is the estimator's own score (R²), "loss"
-        the validation loss; or any scorer of scikit-learn.
+        What early stopping watches: None is the estimator's own score (R²), "loss" the
+        validation loss; or any scorer of scikit-learn, which gets the rows of a DataFrame as a
+        DataFrame.  As long as no score says anything (nan, infinite, R² of a constant y) the
+        validation loss decides; if none ever does, a warning says so.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
         always takes float64.
@@ -182,6 +188,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     See Also
     --------
     MLPClassifier : The same for class labels.
+
+    Notes
+    -----
+    Ctrl-C: KeyboardInterrupt always leaves `fit` and `partial_fit`, so that it ends loops,
+    cross-validation and searches too.  What an interrupted `fit` had learned is kept: the estimator
+    is fitted with the parameters of the last step (with `early_stopping` those of the best epoch,
+    with "lbfgs" of the last iteration), and `n_iter_` counts the epochs that were over.  The next
+    `fit` with ``warm_start=True`` runs the epochs that were left.  An estimator that was fitted
+    before stays as it was if not one epoch was over, and after an interrupted `partial_fit` always.
 
     References
     ----------
@@ -349,6 +364,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(has_minibatches)
     @fit_context(prefer_skip_nested_validation=True)
+    @quiet
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over X and y.
 
@@ -373,6 +389,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # Prediction ----------------------------------------------------------------------
 
+    @quiet
     def predict(self, X):
         """Predict y.
 
@@ -387,9 +404,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             In the units of y; float32 if X is, else float64.
         """
         S, dtype = self._raw_scores(X)
-        with np.errstate(over="ignore"):
-            predicted = self._target.predict(S.astype(dtype, copy=False))
+        predicted = self._target.predict(S.astype(dtype, copy=False))
         return predicted.ravel() if predicted.shape[1] == 1 else predicted
+
+    @quiet
+    def score(self, X, y, sample_weight=None):
+        """Return R², the share of the variance of y that is explained.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is as good as the mean of y.  With several outputs the mean of theirs.
+        """
+        return super().score(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,6 +7,7 @@ dtype.  ``stratifies`` says whether a validation split keeps the shares of the c
 whether the last layer of a trained network has to be rescaled to predict in the units of y.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,9 +33,18 @@ from skdnn.estimators.spread import SPREADS
 MARGIN = {"hinge": 1.0, "perceptron": 0.0}
 
 
+def all_finite(S: np.ndarray) -> bool:
+    """Whether there is neither nan nor infinity, in one fast pass as a rule."""
+    return math.isfinite(np.vdot(S, S)) or bool(np.isfinite(S).all())
+
+
 def as_doubles(S: np.ndarray) -> np.ndarray:
-    """Scores in float64, so that probabilities add up to one as closely as users compare."""
-    return S.astype(np.float64, copy=False)
+    """Scores in float64, so that probabilities add up to one as closely as users compare.
+
+    Infinite ones become the largest numbers there are, and nan, which says nothing, zero.
+    """
+    S = S.astype(np.float64, copy=False)
+    return S if all_finite(S) else np.nan_to_num(S)
 
 
 BLOCK = 2**14  # rows

@@ -109,7 +109,7 @@ def in_place_of(before: Network | None, network: Network) -> Network:
     if before is None or before.dtype != network.dtype:
         return network
     vector = before.parameters
-    if vector.slots != network.parameters.slots or not vector.values.flags.writeable:
+    if vector.slots != network.parameters.slots or vector.own() is not vector:  # locked, or a file
         return network
     vector.values[:] = network.parameters.values
     return network.on(vector)

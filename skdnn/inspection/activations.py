@@ -331,7 +331,7 @@ class ActivationDisplay:
         for step in steps:
             X = step.transform(X)
         X = check_inputs(net, X, reset=False)
-        with np.errstate(over="ignore", invalid="ignore"):  # which get a message
+        with np.errstate(all="ignore"):  # what is not finite gets a message
             layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net._network, X)]
         if not layers:
             raise ValueError("The network has no hidden layers: hidden_layer_sizes is ().")

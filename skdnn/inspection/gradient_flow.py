@@ -37,6 +37,7 @@ def prepare(estimator, X, y, sample_weight):
     return net, adapted(net, net._unpublished(net._network.copy())), sample
 
 
+@np.errstate(all="ignore")  # infinite if the network has diverged
 def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, random_state=None):
     """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
     net, network, sample = prepare(estimator, X, y, sample_weight)
@@ -48,8 +49,7 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     X, Y, weight = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
     network.prepare_training(None)
-    with np.errstate(all="ignore"):  # infinite if the network has diverged
-        network.loss_and_gradient(X, Y, weight, net._loss(net._target), net.alpha)
+    network.loss_and_gradient(X, Y, weight, net._loss(net._target), net.alpha)
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
 

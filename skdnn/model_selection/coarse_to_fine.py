@@ -91,9 +91,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     Distributions contract that have ``ppf`` and ``cdf``, as the frozen ones of `scipy.stats` and
     `layers` do.  One that has only ``rvs`` stays as it is.
 
-    Ctrl-C ends the search, not the fit that is running: the candidates evaluated before are kept,
-    the best of them is refitted, and a warning says so.  Before the first is evaluated it raises
-    KeyboardInterrupt.
+    Ctrl-C ends the search, also where the fit that is running would take it for its own: the
+    candidates evaluated before are kept, the best of them is refitted, and a warning says so.
+    Before the first is evaluated, and during the refit, it raises KeyboardInterrupt; after the
+    latter `cv_results_` and `best_params_` are there.
 
     Examples
     --------
@@ -194,6 +195,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
         if not evaluations.table:
             raise evaluations.error or ValueError("param_distributions has no candidates.")
+        self.cv_results_ = evaluations.table  # now, for the refit may be interrupted
         context.call_on_fit_task_end(estimator=self)
 
     def _run_rounds(self, evaluations: Evaluations, context) -> None:

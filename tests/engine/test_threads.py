@@ -381,7 +381,7 @@ def test_the_rows_of_every_share_are_predicted_by_a_thread_of_their_own(rng, mon
 def test_values_beyond_the_dtype_are_found_on_every_thread(rng):
     X = rng.normal(size=(20, 5))
     X[-1, -1] = 1e300
-    with pytest.raises(FloatingPointError):
+    with pytest.raises(ValueError, match="too large for dtype"):
         infer(build("two hidden", dtype="float32"), X)
 
 
@@ -490,9 +490,9 @@ def test_threads_are_gone_after_fit(cls, solver, error, rng):
         warnings.simplefilter("ignore", category=UserWarning)
         try:
             model.fit(X, X[:, 0] > 0)
-        except RuntimeError as caught:
+        except (KeyboardInterrupt, RuntimeError) as caught:
             raised = caught  # kept: nothing may hang on the frames of the traceback
-    assert isinstance(raised, RuntimeError) == (error is RuntimeError)
+    assert type(raised) is (error or type(None))
     assert (end.running > len(before)) == (error is not None)
     assert set(threading.enumerate()) <= before
     assert set(blas_threads()) == {2}
@@ -553,11 +553,11 @@ def test_overflow_on_a_thread_is_no_warning_in_training(rng):
 @pytest.mark.usefixtures("two_threads")
 def test_overflow_on_a_thread_is_no_warning_at_prediction(rng):
     X = rng.normal(size=(60, 4))
-    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, learning_rate="cosine").fit(
-        X, X[:, 0]
-    )
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,), max_iter=1, learning_rate="cosine", dtype="float64"
+    ).fit(X, X[:, 0])
     for W in model.coefs_:
-        W[:] = 1e30
+        W[:] = 1e200
     assert not np.isfinite(model.predict(np.abs(X))).any()
 
 

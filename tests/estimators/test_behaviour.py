@@ -1,5 +1,6 @@
 """How a training runs, ends, goes wrong, is watched and is kept."""
 
+import copy
 import io
 import math
 import pickle
@@ -396,9 +397,8 @@ def interrupt():
 @pytest.mark.parametrize("k", [1, 3])
 def test_an_interrupt_keeps_what_was_learned(cls, solver, k):
     model = small(cls, solver=solver, max_iter=20).set_callbacks(Recorder(interrupt, k))
-    with pytest.warns(UserWarning, match="interrupted by user") as record:
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y_for(cls))
-    assert len(record) == 1
     assert model.n_iter_ == len(model.loss_curve_) == k
     with pytest.warns(ConvergenceWarning):
         until = small(cls, solver=solver, max_iter=k).fit(X, y_for(cls))
@@ -417,7 +417,7 @@ def test_an_interrupt_within_an_epoch(cls, early_stopping, monkeypatch):
 
     monkeypatch.setattr(Training, "step", broken)
     model = small(cls, batch_size=20, early_stopping=early_stopping)
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y_for(cls))
     assert model.n_iter_ == len(model.loss_curve_) == 2
     assert np.isfinite(model.predict(X)).all()
@@ -428,7 +428,7 @@ def test_an_interrupt_before_the_first_epoch_is_over(cls, warm_start, monkeypatc
     with monkeypatch.context() as m:
         m.setattr(Training, "step", lambda *args: interrupt())
         model = small(cls, warm_start=warm_start)
-        with pytest.warns(UserWarning, match="interrupted by user"):
+        with pytest.raises(KeyboardInterrupt):
             model.fit(X, y_for(cls))
     assert np.isfinite(model.predict(X)).all()
     assert model.n_iter_ == 0
@@ -439,8 +439,8 @@ def test_an_interrupt_before_the_first_epoch_is_over(cls, warm_start, monkeypatc
 
 def test_an_interrupt_of_partial_fit(cls, monkeypatch):
     more = {"classes": [0, 1]} if cls is MLPClassifier else {}
-    model = small(cls, batch_size=20).partial_fit(X, y_for(cls), **more)
-    before = values(model).copy()
+    model = small(cls, batch_size=20, dropout=0.2).partial_fit(X, y_for(cls), **more)
+    undisturbed = copy.deepcopy(model)
     step, calls = Training.step, []
 
     def broken(self, *args):
@@ -449,12 +449,14 @@ def test_an_interrupt_of_partial_fit(cls, monkeypatch):
 
     with monkeypatch.context() as m:
         m.setattr(Training, "step", broken)
-        with pytest.warns(UserWarning, match="interrupted by user"):
+        with pytest.raises(KeyboardInterrupt):
             model.partial_fit(X, y_for(cls))
-    assert not np.array_equal(values(model), before)
-    assert np.isfinite(model.predict(X)).all()
-    model.partial_fit(X, y_for(cls))
-    assert np.isfinite(model.loss_)
+    for _ in range(3):
+        assert_array_equal(values(model), values(undisturbed))
+        assert model.loss_curve_ == undisturbed.loss_curve_
+        assert (model.n_iter_, model.t_) == (undisturbed.n_iter_, undisturbed.t_)
+        for one in (model, undisturbed):
+            one.partial_fit(X, y_for(cls))
 
 
 @pytest.mark.parametrize("after", [8, 15])
@@ -469,7 +471,7 @@ def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
 
     monkeypatch.setattr(FullObjective, "__call__", broken)
     model = small(cls, solver="lbfgs", max_iter=50)
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y_for(cls))
     monkeypatch.undo()
     with pytest.warns(ConvergenceWarning):
@@ -752,18 +754,52 @@ def test_a_progress_bar(cls, solver, capsys):
 
 @unconverged
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_verbose_prints_a_line_an_epoch(cls, solver, capsys):
+def test_verbose_prints_the_numbers_of_every_epoch(cls, solver, capsys):
     model = small(cls, solver=solver, verbose=True, early_stopping=True).fit(X, y_for(cls))
     lines = capsys.readouterr().out.strip().splitlines()
-    epochs = [line for line in lines if line.startswith("Iteration")]
-    assert len(epochs) == model.n_iter_
-    for k, line in enumerate(epochs):
-        assert line.startswith(f"Iteration {k + 1}, loss = {model.loss_curve_[k]:.8g}")
-        assert f"validation score = {model.validation_scores_[k]:.8g}" in line
-        rate, seconds = (model.history_[name][k] for name in ("learning_rate", "seconds"))
-        assert line.endswith(f"learning rate = {rate:.4g}, seconds = {seconds:.3g}")
+    assert len(lines) == 3 * model.n_iter_
+    columns = model.history_
+    for k, (line, score, new) in enumerate(zip(lines[::3], lines[1::3], lines[2::3], strict=True)):
+        assert line == f"Iteration {k + 1}, loss = {model.loss_curve_[k]:.8f}"
+        assert score == f"Validation score: {model.validation_scores_[k]:f}"
+        assert f"(validation objective: {columns['validation_loss'][k]:.8g}, " in new
+        rate, seconds = (columns[name][k] for name in ("learning_rate", "seconds"))
+        assert new.endswith(f"learning rate: {rate:.4g}, seconds: {seconds:.3g})")
     small(cls, solver=solver).fit(X, y_for(cls))
     assert capsys.readouterr().out == ""
+
+
+def form(line):
+    """Return a line with its numbers left out."""
+    return re.sub(r"-?\d+(\.\d+)?(e-\d+)?", "0", line)
+
+
+@unconverged
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": True},
+        {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 20},
+        {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 20, "early_stopping": True},
+        {"tol": 10.0, "n_iter_no_change": 1, "max_iter": 60, "learning_rate": "adaptive"},
+    ],
+    ids=str,
+)
+def test_scikit_learns_lines_are_there_for_programs_that_read_them(cls, parameters, capsys):
+    theirs = SklearnClassifier if cls is MLPClassifier else SklearnRegressor
+    parameters = {"solver": "sgd", "verbose": True} | parameters
+    small(theirs, **parameters).fit(X, y_for(cls))
+    expected = [form(line) for line in capsys.readouterr().out.splitlines()]
+    model = small(cls, **parameters).fit(X, y_for(cls))
+    lines = capsys.readouterr().out.splitlines()
+    printed = [form(line) for line in lines if not line.startswith(" ")]
+    assert printed == expected
+    curve = [float(line.split("loss = ")[-1]) for line in lines if "loss = " in line]
+    assert_allclose(curve, model.loss_curve_, atol=5e-9)
+    scores = [float(line.split(":")[1]) for line in lines if line.startswith("Validation score:")]
+    assert_allclose(scores, model.validation_scores_ or [], atol=5e-7)
+    assert not any("loss" in line for line in lines if line.startswith(" "))
 
 
 # The rest ---------------------------------------------------------------------------------------

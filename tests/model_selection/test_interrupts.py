@@ -197,21 +197,23 @@ def test_a_network_in_a_search_lets_an_interrupt_pass(nested, solver):
 
 
 @unconverged
-def test_an_interrupt_of_the_refit_keeps_what_the_network_has_learned():
+def test_an_interrupt_of_the_refit_keeps_the_search_and_what_the_network_has_learned():
     net = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=3, random_state=0))
     space = {"mlpclassifier__alpha": loguniform(1e-3, 1)}
     recorder = Recorder("epoch", 3 * 2 * 2 + 2, interrupt)
     search = search_for(net, space, n_iter=2, n_rounds=1).set_callbacks(recorder)
-    with pytest.warns(UserWarning, match="Training interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         search.fit(X, Y)
     assert search.best_estimator_[-1].n_iter_ == 2
+    assert search.predict(X).shape == Y.shape
     assert len(scores(search)) == 2
+    assert search.best_params_ == search.cv_results_["params"][np.argmax(scores(search))]
 
 
 @unconverged
 def test_an_interrupt_of_a_pipeline_keeps_what_the_network_has_learned():
     net = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=9, random_state=0))
-    with pytest.warns(UserWarning, match="Training interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         net.set_callbacks(Recorder("epoch", 4, interrupt)).fit(X, Y)
     assert net[-1].n_iter_ == 4
     assert net.score(X, Y) > 0.3

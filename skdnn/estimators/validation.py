@@ -1,0 +1,162 @@
+"""Rows held out of training, and the score of them that early stopping watches."""
+
+import copy
+import math
+import reprlib
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import check_scoring
+
+from skdnn.engine.training import Training
+from skdnn.estimators._sklearn import get_feature_names
+from skdnn.estimators.targets import all_finite
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows held out of training.
+
+    Parameters
+    ----------
+    X, Y, weight : arrays
+        Inputs, encoded targets, weights or None.
+    score : callable
+        From raw scores to the number that early stopping watches; None for minus the loss.
+    constant : bool
+        Whether these are numbers to predict that are all the same.
+    """
+
+    X: Any
+    Y: np.ndarray
+    weight: np.ndarray | None
+    score: Callable[[np.ndarray], float] | None
+    constant: bool
+
+    def evaluate(self, training: Training) -> tuple[float, float]:
+        """Return the mean loss, without penalty, and the score of the network as it is."""
+        S = training.network.infer_in_chunks(self.X)
+        loss = training.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
+        if not math.isfinite(loss) or not all_finite(training.loss.predict(S)):
+            return loss, math.nan
+        return loss, -loss if self.score is None else float(self.score(S))
+
+    def tells(self, score: float) -> bool:
+        """Whether a score says anything about the epoch.
+
+        R² of numbers that are all the same is 0, whatever is predicted.
+        """
+        empty = getattr(self.score, "at_start", 0.0) if self.constant and self.score else None
+        return math.isfinite(score) and score != empty
+
+    def silence(self) -> str:
+        """Return why the scores say nothing, in words."""
+        if self.constant:
+            return "y of the validation data is constant, so no score tells epochs apart"
+        name = getattr(self.score, "name", "the score")
+        reason = getattr(self.score, "reason", None)
+        return f"{name} was not finite in any epoch" + (f" ({reason})" if reason else "")
+
+
+class Scoring:
+    """The parameter `scoring` as a function, tried before any work is done.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one whose ``fit`` runs.
+    X, y, weight : arrays
+        The validation data, X with the names of its columns if the user gave it any.
+
+    Attributes
+    ----------
+    name : str
+        The parameter and its value.
+    at_start : float
+        Score before training.
+    reason : str or None
+        Why it was not defined, in the words of a metric.
+
+    Raises
+    ------
+    ValueError
+        If it cannot score the data, or does not return a number.
+    """
+
+    def __init__(self, estimator, X, y, weight):
+        self.estimator, self.X, self.y = estimator, X, y
+        self.name, self.names = f"scoring={shown(estimator.scoring)}", get_feature_names(X)
+        self.scorer = check_scoring(estimator, estimator.scoring)
+        self.weights = {} if weight is None else {"sample_weight": weight}
+        self.reason: str | None = None
+        try:
+            self.at_start = self.score()
+        except TypeError as error:
+            raise ValueError(
+                f"{self.name} cannot score the validation data"
+                f"{' with their weights' if self.weights else ''}: {error}"
+            ) from error
+
+    def __call__(self, _) -> float:
+        try:
+            return self.score()
+        except Exception as error:
+            epoch = self.estimator._course.n_epochs + 1
+            error.add_note(f"Raised by {self.name} after epoch {epoch} of fit.")
+            raise
+
+    def score(self) -> float:
+        """Return the score of the estimator as fitted so far."""
+        with self._noting_what_is_undefined():
+            score = self.scorer(self._snapshot(), self.X, self.y, **self.weights)
+        return number_of(score, self.name)
+
+    def _snapshot(self):
+        estimator = self.estimator
+        snapshot = copy.copy(estimator)
+        network = estimator._course.training.network
+        snapshot._network = estimator._published(network.copy())
+        vars(snapshot).pop("feature_names_in_", None)
+        if self.names is not None:
+            snapshot.feature_names_in_ = self.names
+        return snapshot
+
+    @contextmanager
+    def _noting_what_is_undefined(self):
+        """Keep to itself what a metric warns of; the fit says once what matters of it."""
+        with warnings.catch_warnings():
+            show = warnings.showwarning
+
+            def note(message, category, *details):
+                if issubclass(category, UndefinedMetricWarning):
+                    self.reason = str(message)
+                elif not issubclass(category, RuntimeWarning):
+                    show(message, category, *details)
+
+            warnings.simplefilter("always", UndefinedMetricWarning)
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = note
+            yield
+
+
+def shown(scoring) -> str:
+    """Return how a scorer is printed; one without a name, or with a broken one, by its class."""
+    try:
+        return repr(scoring)
+    except Exception:
+        return type(scoring).__name__
+
+
+def number_of(score, name: str) -> float:
+    """Return what a scorer of that name has returned as a float, or say that it is none."""
+    if np.ndim(score) == 0 and hasattr(score, "item"):
+        score = score.item()
+    if not isinstance(score, Real):
+        raise ValueError(f"{name} must return a number. Got {reprlib.repr(score)} instead.")
+    return float(score)
