@@ -31,19 +31,14 @@ class Patience:
     """Count the epochs in a row whose score stays below best + tol; higher scores are better.
 
     The best is the best of all epochs so far, that of a smaller improvement too; a score of nan
-    counts as none.  The rule of scikit-learn's multilayer perceptrons, where `perfect` is None.
+    counts as none.  The rule of scikit-learn's multilayer perceptrons, if no score is perfect.
 
     Parameters
     ----------
     tol : float
-        Smallest improvement that counts: in the units of the score, or as a share of what is
-        missing to the perfect score if that is less.
+        Smallest improvement that counts, in the units of the score.
     n_iter_no_change : int or inf
         So many epochs without one are allowed; one more, and patience is at its end.
-    perfect : float or None, default=None
-        Score of a model without error.  If it is given, an improvement counts if it is at least
-        tol · min(1, perfect - best): a model of data without noise is not stopped while its small
-        error still falls, and outliers, which make the loss large, do not end a training.
     best : float, default=-inf
         Best score so far.
     count : int, default=0
@@ -54,29 +49,29 @@ class Patience:
     >>> patience = Patience(tol=0.1, n_iter_no_change=1)
     >>> [patience.update(score) for score in (1.0, 2.0, 2.05, 2.06)]
     [False, False, False, True]
-    >>> patience = Patience(tol=0.1, n_iter_no_change=1, perfect=0.0)
-    >>> [patience.update(-loss) for loss in (0.1, 0.08, 0.07, 0.065, 0.0645, 0.0642)]
+    >>> patience = Patience(tol=0.1, n_iter_no_change=1)
+    >>> losses = 0.1, 0.08, 0.07, 0.065, 0.0645, 0.0642
+    >>> [patience.update(-loss, perfect=0.0) for loss in losses]
     [False, False, False, False, False, True]
     """
 
     tol: float
     n_iter_no_change: float
-    perfect: float | None = None
     best: float = -math.inf
     count: int = 0
 
-    def update(self, score: float) -> bool:
-        """Take the score of another epoch and return whether patience is at its end."""
-        self.count = 0 if score >= self.best + self._needed() else self.count + 1
+    def update(self, score: float, perfect: float | None = None) -> bool:
+        """Take the score of another epoch and return whether patience is at its end.
+
+        If the score of a model without error is given, as `perfect`, an improvement counts if it is
+        at least tol · min(1, perfect - best).  So a model of data without noise is not stopped
+        while its small error still falls, and outliers, which make a loss large, end no training.
+        """
+        missing = 1.0 if perfect is None else min(1.0, perfect - self.best)
+        self.count = 0 if score >= self.best + self.tol * missing else self.count + 1
         if score > self.best:
             self.best = score
         return self.count > self.n_iter_no_change
-
-    def _needed(self) -> float:
-        """Return the smallest improvement that counts."""
-        if self.perfect is None or self.best == -math.inf:
-            return self.tol
-        return self.tol * min(1.0, self.perfect - self.best)
 
 
 @dataclass

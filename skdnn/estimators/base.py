@@ -363,17 +363,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         training_weight = self._training_weight(Y, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
+        perfect = None
         if self.scoring == "loss":
-            score = None
+            score, perfect = None, 0.0
         elif self.scoring is None:
             truth = self._truth(held_out)
             score = lambda S: self._target.score(S, truth, weight)  # noqa: E731
+            perfect = 1.0
         else:
             named = held_out.named()
             score = Scoring(self, X if named is None else named, held_out.y, weight)
         constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
         X = X if self._scaling is None else self._scaling.apply(X)
-        return Validation(X, self._wanted(Y), training_weight, score, constant)
+        return Validation(X, self._wanted(Y), training_weight, score, constant, perfect)
 
     # The fitted model ----------------------------------------------------------------
 

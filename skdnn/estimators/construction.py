@@ -84,7 +84,7 @@ def build_layers(estimator, n_in: int, n_out: int) -> list[Layer]:
 
 
 def bias_init_name(estimator) -> str:
-    """Return the initialiser of biases that "auto" stands for: as the weights', zero if they are."""
+    """Return the name of the initialiser of biases; "auto" starts at zero if the weights do."""
     if estimator.bias_init != "auto":
         return estimator.bias_init
     return "zeros" if estimator.init == "zeros" else "glorot_uniform"

@@ -193,17 +193,7 @@ def warn_of_dropped(course: Course | None) -> None:
 def patience(estimator) -> Patience:
     """Return the stopping rule; L-BFGS has its own, unless a validation score decides."""
     own_rule = estimator.solver == "lbfgs" and not estimator.early_stopping
-    n_iter_no_change = math.inf if own_rule else estimator.n_iter_no_change
-    return Patience(estimator.tol, n_iter_no_change, perfect_score(estimator))
-
-
-def perfect_score(estimator) -> float | None:
-    """Return the score that improvements are measured from, or None if they count by themselves."""
-    if not estimator._loss(estimator._target).relative:
-        return None
-    if not estimator.early_stopping or estimator.scoring == "loss":
-        return 0.0
-    return 1.0 if estimator.scoring is None else None
+    return Patience(estimator.tol, math.inf if own_rule else estimator.n_iter_no_change)
 
 
 def watched(estimator, training: Training) -> tuple:
@@ -324,13 +314,13 @@ RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infi
 
 def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
     """Mend a training that went wrong, and warn of what the user should know."""
-    X, outcome = batches.X, course.outcome
+    outcome = course.outcome
     what = what_went_wrong(estimator, course, batches)
     if what is not None and _recover(estimator, course, what, batches):
         course.mended = True
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
         text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
-        warnings.warn(text + scale_hint(X), ConvergenceWarning)
+        warnings.warn(text + scale_hint(batches), ConvergenceWarning)
     elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
         done = len(course.losses)
         how = "reached" if done == estimator.max_iter else f"exceeded before, by {done},"
@@ -338,7 +328,7 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) {how} and the "
             "optimization hasn't converged yet."
         )
-        warnings.warn(text + scale_hint(X), ConvergenceWarning)
+        warnings.warn(text + scale_hint(batches), ConvergenceWarning)
 
 
 def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
@@ -395,7 +385,7 @@ def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
     is that of the steps before; so the candidates are compared on the data.  Returns False, and
     says nothing, where the loss has come back by itself and the last ones are the best.
     """
-    cause = cause_of_divergence(estimator, batches) + scale_hint(batches.X)
+    cause = cause_of_divergence(estimator, batches) + scale_hint(batches)
     if course.best.values is None:
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large "
@@ -432,15 +422,18 @@ def cause_of_divergence(estimator, batches: Batches) -> str:
             f"batch, {weight:.3g} on average (sample_weight and class_weight count), which is too "
             f"much for learning_rate_init={rate}: use a smaller alpha, or larger weights."
         )
+    unscaled = " or features that are not scaled" if batches.scaling is None else ""
     return (
         "The likely cause is a learning rate that is too high "
-        f"(learning_rate_init={rate}) or features that are not scaled."
+        f"(learning_rate_init={rate}){unscaled}."
     )
 
 
-def scale_hint(X) -> str:
-    """Return a sentence on the scales of the columns of X if they differ by 1,000 or more."""
-    X = X[:: 1 + X.shape[0] // 2000]  # some rows tell as much as all
+def scale_hint(batches: Batches) -> str:
+    """Return a sentence on the scales of the columns of X if training meets a factor of 1,000."""
+    if batches.scaling is not None:
+        return ""
+    X = batches.X[:: 1 + batches.X.shape[0] // 2000]  # some rows tell as much as all
     with np.errstate(all="ignore"):
         if sparse.issparse(X):
             scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())

@@ -107,11 +107,18 @@ class Monitor:
                 f"{patience.n_iter_no_change} consecutive epochs. {what_follows}"
             )
 
+    def _perfect_score(self) -> float | None:
+        """Return the score that improvements are measured from, or None if they count as such."""
+        if not self.course.training.loss.relative:
+            return None
+        by_loss = not (self.early_stopping and self.course.scored)
+        return 0.0 if by_loss else self.validation.perfect_score
+
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
         n_epochs = len(self.course.history["loss"])
         self.course.best.update(score, n_epochs, training.network.parameters.values)
-        if not patience.update(score):
+        if not patience.update(score, self._perfect_score()):
             return None
         if not self.adaptive:
             self._announce("Stopping.")

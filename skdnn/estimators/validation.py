@@ -31,6 +31,8 @@ class Validation:
         From raw scores to the number that early stopping watches; None for minus the loss.
     constant : bool
         Whether these are numbers to predict that are all the same.
+    perfect_score : float or None
+        Score of a network without error, if that is known.
     """
 
     X: Any
@@ -38,6 +40,7 @@ class Validation:
     weight: np.ndarray | None
     score: Callable[[np.ndarray], float] | None
     constant: bool
+    perfect_score: float | None
 
     def evaluate(self, training: Training) -> tuple[float, float]:
         """Return the mean loss, without penalty, and the score of the network as it is."""
