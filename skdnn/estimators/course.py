@@ -217,6 +217,7 @@ def resume(estimator) -> Course:
         course.watched, course.scored = watched(estimator, training), False
         course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
+    course.patience.perfect = new.perfect
     if course.running:  # of a checkpoint: the same call goes on
         return course
     if course.patience.count > new.n_iter_no_change:
@@ -299,7 +300,9 @@ def _descend(estimator, training: Training, batches: Batches, n_epochs: int, wat
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
-    options["ftol"] = smallest_fall(estimator.tol)
+    # Where outliers do no harm they may be nearly all of the value, so shares of it say little.
+    robust = getattr(training.loss, "standardised_by", None) == "quartiles"
+    options["ftol"] = smallest_fall(0.0 if robust else estimator.tol)
     return descend_lbfgs(training, batches, options, watch)
 
 

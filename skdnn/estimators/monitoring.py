@@ -44,6 +44,9 @@ class Monitor:
     hooks: Any
     validated: bool = False
 
+    def __post_init__(self) -> None:
+        self.perfect = self.course.patience.perfect  # of the scores
+
     def begin(self) -> None:
         self.hooks.begin()
 
@@ -62,12 +65,14 @@ class Monitor:
 
     def _watched(self, validation_loss: float, score: float) -> float:
         """Return what decides: the score once it has told anything, before that the loss."""
-        course = self.course
-        if course.scored or not self.validation.tells(score):
-            return score if course.scored else -validation_loss
-        course.scored = True
-        course.forget_best()
-        return score
+        course, patience = self.course, self.course.patience
+        if not course.scored and self.validation.tells(score):
+            course.scored = True
+            course.forget_best()
+            patience.perfect = self.perfect
+        elif not course.scored:
+            patience.perfect = 0.0 if course.training.loss.relative else None
+        return score if course.scored else -validation_loss
 
     def warn_of_silence(self, Y) -> None:
         """Warn where early stopping had no score to go by, unless all Y to learn are the same."""
