@@ -50,9 +50,8 @@ class Patience:
     >>> [patience.update(score) for score in (1.0, 2.0, 2.05, 2.06)]
     [False, False, False, True]
     >>> patience = Patience(tol=0.1, n_iter_no_change=1)
-    >>> losses = 0.1, 0.08, 0.07, 0.065, 0.0645, 0.0642
-    >>> [patience.update(-loss, perfect=0.0) for loss in losses]
-    [False, False, False, False, False, True]
+    >>> [patience.update(-loss, perfect=0.0) for loss in (0.1, 0.08, 0.07, 0.069, 0.068)]
+    [False, False, False, False, True]
     """
 
     tol: float

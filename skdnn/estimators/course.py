@@ -217,7 +217,6 @@ def resume(estimator) -> Course:
         course.watched, course.scored = watched(estimator, training), False
         course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
-    course.patience.perfect = new.perfect
     if course.running:  # of a checkpoint: the same call goes on
         return course
     if course.patience.count > new.n_iter_no_change:

@@ -44,9 +44,6 @@ class Monitor:
     hooks: Any
     validated: bool = False
 
-    def __post_init__(self) -> None:
-        self.perfect = self.course.patience.perfect  # of the scores
-
     def begin(self) -> None:
         self.hooks.begin()
 
@@ -65,13 +62,10 @@ class Monitor:
 
     def _watched(self, validation_loss: float, score: float) -> float:
         """Return what decides: the score once it has told anything, before that the loss."""
-        course, patience = self.course, self.course.patience
+        course = self.course
         if not course.scored and self.validation.tells(score):
             course.scored = True
             course.forget_best()
-            patience.perfect = self.perfect
-        elif not course.scored:
-            patience.perfect = 0.0 if course.training.loss.relative else None
         return score if course.scored else -validation_loss
 
     def warn_of_silence(self, Y) -> None:

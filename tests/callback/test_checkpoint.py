@@ -292,7 +292,7 @@ def test_patience_ends_where_it_would_have_ended(cls, early_stopping, before, pa
 def test_a_divergence_is_mended_with_what_was_before_the_cut(rate, kept, k, path):
     model = small(
         MLPRegressor, hidden_layer_sizes=(), solver="sgd", momentum=0, learning_rate_init=rate,
-        batch_size=90, max_iter=12, n_iter_no_change=np.inf,
+        batch_size=90, max_iter=12, n_iter_no_change=np.inf, bias_init="zeros",
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match=f"diverged in epoch [67]; the parameters {kept}"):
         whole = clone(model).fit(X, NUMBERS)
