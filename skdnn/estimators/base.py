@@ -35,7 +35,7 @@ from skdnn.estimators._sklearn import (
 from skdnn.estimators.checks import DtypeOptions, check_combination, warn_of_no_effect
 from skdnn.estimators.construction import compute_dtype, hidden_sizes
 from skdnn.estimators.course import Course, begin, resume, run
-from skdnn.estimators.data import Sample, about, check_sample
+from skdnn.estimators.data import Sample, about, check_sample, check_scale
 from skdnn.estimators.held_out import warn_of_other_units, without_names
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks
 from skdnn.estimators.plain import from_plain, to_plain
@@ -285,6 +285,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             # a network without hidden layers is a linear model: its penalty is on the weights of X
             scales = self.normalize_X and hidden_sizes(self)
             self._scaling = measure(train.X, train.rows, train.weight) if scales else None
+            if self._scaling is not None:
+                check_scale(self, self._scaling.scale, "A column of X")
 
     def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Sample | None]:
         """Return the rows to train on and those to validate on, if any."""

@@ -97,7 +97,7 @@ def check_inputs(estimator, X, *, reset: bool):
 
     A large array of doubles is left as it is: its rows are converted batch by batch.
     """
-    dtype = compute_dtype(estimator)
+    dtype, given = compute_dtype(estimator), X
     stays = is_large(X) and X.dtype == np.float64 != dtype
     with np.errstate(all="ignore"):  # values beyond float32 get a message
         X = validate_data(
@@ -110,6 +110,8 @@ def check_inputs(estimator, X, *, reset: bool):
         )
     if stays:
         check_range(estimator, X, "X")
+    elif reset:
+        check_underflow(given, X)
     return X
 
 
@@ -166,11 +168,46 @@ def as_numbers(y: np.ndarray) -> np.ndarray:
     return y
 
 
+TOO_SMALL = (
+    "{} has only values that are too small for {}, whose smallest is {:.2g}: use larger units or, "
+    "where it is float32, dtype='float64'."
+)
+
+
 def check_range(estimator, A, name: str) -> None:
     """Refuse numbers that the dtype of the computations cannot hold."""
     dtype = np.dtype(compute_dtype(estimator))
-    if max(float(A.max(initial=0)), -float(A.min(initial=0))) > float(np.finfo(dtype).max):
+    largest = max(float(A.max(initial=0)), -float(A.min(initial=0)))
+    if largest > float(np.finfo(dtype).max):
         raise ValueError(f"Input {name} contains infinity or a value too large for {dtype!r}.")
+    if 0 < largest < float(np.finfo(dtype).tiny):
+        raise ValueError(TOO_SMALL.format(f"Input {name}", dtype, np.finfo(dtype).tiny))
+
+
+def check_scale(estimator, scale, name: str) -> None:
+    """Refuse a scale that the weights of a layer cannot take over in the dtype of computations."""
+    info = np.finfo(compute_dtype(estimator))
+    low, high = float(info.tiny / info.eps), float(info.eps / info.tiny)
+    outside = (scale < low) | (scale > high)
+    if np.any(outside):
+        raise ValueError(
+            f"{name} varies by {scale[outside][0]:.2g}. A network in {info.dtype} can take over "
+            f"scales from {low:.1g} to {high:.1g}: use other units or, where it is float32, "
+            "dtype='float64'."
+        )
+
+
+def check_underflow(given, X) -> None:
+    """Refuse X if a column has become zero, or less exact, by being converted."""
+    if sparse.issparse(X) or getattr(given, "dtype", None) == X.dtype or len(X) == 0:
+        return
+    tiny = np.finfo(X.dtype).tiny
+    small = np.flatnonzero((X.max(axis=0) < tiny) & (X.min(axis=0) > -tiny))
+    if len(small) == 0:
+        return
+    before = given.iloc[:, small] if hasattr(given, "iloc") else np.asarray(given)[:, small]
+    if np.any(np.asarray(before, dtype=np.float64) != 0):
+        raise ValueError(TOO_SMALL.format("A column of input X", X.dtype, tiny))
 
 
 @contextmanager
@@ -204,5 +241,10 @@ def check_sample(estimator, X, y, sample_weight, *, reset: bool, suffix: str = "
     with about("sample_weight", suffix):
         weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_range(estimator, weight, "sample_weight")
+        if weight.sum() > float(np.finfo(compute_dtype(estimator)).max):
+            raise ValueError(
+                f"The sum of sample_weight is too large for {compute_dtype(estimator)}: divide "
+                "all weights by the same number."
+            )
     sample = Sample(X, y, weight, given=given).among(weight > 0)
     return replace(sample, weight=None) if np.all(sample.used(weight) == 1) else sample

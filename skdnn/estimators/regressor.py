@@ -12,7 +12,7 @@ from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
 from skdnn.estimators.construction import compute_dtype
-from skdnn.estimators.data import as_numbers, check_range, read_y
+from skdnn.estimators.data import as_numbers, check_range, check_scale, read_y
 from skdnn.estimators.labels import one_column
 from skdnn.estimators.targets import RegressionTarget
 
@@ -324,6 +324,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _new_target(self, sample, classes):
         y, weight = sample.used(sample.y), sample.used(sample.weight)
         target = RegressionTarget.of(y, weight, *self._scale())
+        check_scale(self, target.scale, "y")
         resolution = np.finfo(compute_dtype(self)).eps
         blurred = np.abs(target.centre) * resolution > 0.01 * target.scale
         if target.standardised_by and np.any(blurred & (y.max(axis=0) != y.min(axis=0))):

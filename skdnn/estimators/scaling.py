@@ -16,10 +16,11 @@ from skdnn.engine.network import Network
 BLOCK_NUMBERS = 2**16  # numbers of X that are looked at together
 MEDIAN_ROWS = 2000  # rows from which the value that most rows share is guessed
 ROUNDING = 1e-6  # a spread so small beside the values is no more than their rounding
-# Columns whose numbers are of a size that networks are used to are left as they are:
+# X is left as it is if the numbers of all columns are of a size that networks are used to:
 MEAN, STD = 2.0, (0.3, 3.5)  # standardised, more or less,
 UNIT = 0.5  # within [-1, 1], and of this range at least,
-DEVIATION = (0.05, 3.5)  # or mostly of one value: the size of what deviates from it
+DEVIATION = (0.05, 3.5)  # or mostly of one value: the size of what deviates from it.
+# Of other X columns of the last kind are left as they are.
 
 
 def measure(X, rows, weight) -> Scaling | None:
@@ -49,45 +50,63 @@ def measure(X, rows, weight) -> Scaling | None:
 
 def dense_columns(X, rows, weight) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale of every column of an array."""
+    usual, share, deviation, mean, std, low, high = statistics(X, rows, weight)
+    mostly_one = share < 0.5
+    usual_in_order = mostly_one & (np.abs(usual) <= 1) & moderate(deviation)
+    standard = (np.abs(mean) <= MEAN) & (std >= STD[0]) & (std <= STD[1])
+    unit = (np.maximum(-low, high) <= 1) & (high - low >= UNIT)
+    shift, scale = np.where(mostly_one, usual, mean), np.where(mostly_one, deviation, std)
+    shift, scale = without_blow_up(shift, scale, usual_in_order)
+    if np.all((~mostly_one & (standard | unit)) | ((shift == 0) & (scale == 1))):
+        return np.zeros_like(shift), np.ones_like(scale)
+    return shift, scale
+
+
+def statistics(X, rows, weight) -> tuple[np.ndarray, ...]:
+    """Return, for every column, what `dense_columns` decides by, block by block of rows.
+
+    The value that most rows share if there is one, else about the median; the share of the weight
+    that deviates from it, and the root mean square of these deviations; mean and standard
+    deviation; the smallest and the largest value.
+    """
     n = X.shape[0] if rows is None else len(rows)
     some = slice(None, None, -(-n // MEDIAN_ROWS))
-    usual = np.median(X[some] if rows is None else X[rows[some]], axis=0).astype(np.float64)
+    some = (X[some] if rows is None else X[rows[some]]).astype(np.float64, copy=False)
+    usual = np.median(some, axis=0)
+    size = np.abs(some - usual).max(axis=0)  # so that no square is beyond the range of doubles
+    size[size == 0] = 1.0
     total, sums = 0.0, np.zeros((3, X.shape[1]))
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
-    for start in range(0, n, max(BLOCK_NUMBERS // X.shape[1], 1)):
-        block = slice(start, start + max(BLOCK_NUMBERS // X.shape[1], 1))
-        block = block if rows is None else rows[block]
-        R = X[block] - usual
-        w = np.ones(len(R)) if weight is None else weight[block]
+    n_block = max(BLOCK_NUMBERS // X.shape[1], 1)
+    for start in range(0, n, n_block):
+        block = slice(start, start + n_block)
+        R = (X[block if rows is None else rows[block]] - usual) / size
+        # a weight is one of a row of X
+        w = np.ones(len(R)) if weight is None else weight[block if rows is None else rows[block]]
         total += w.sum()
         sums += w @ R, w @ (R != 0), w @ (R * R)
         np.minimum(low, R.min(axis=0), out=low)
         np.maximum(high, R.max(axis=0), out=high)
-    mean, deviating, square = sums / total
+    mean, share, square = sums / total
     std = np.sqrt(np.maximum(square - mean**2, 0.0))
-    deviation = np.sqrt(square / np.where(deviating > 0, deviating, 1.0))
-    mean += usual
-    low, high = low + usual, high + usual
-
-    unit = (np.maximum(-low, high) <= 1) & (high - low >= UNIT)
-    standard = (np.abs(mean) <= MEAN) & (std >= STD[0]) & (std <= STD[1])
-    mostly_one = deviating < 0.5
-    return in_other_units(
-        np.where(mostly_one, usual, mean),
-        np.where(mostly_one, deviation, std),
-        np.where(mostly_one, (np.abs(usual) <= 1) & moderate(deviation), unit | standard),
-    )
+    deviation = np.sqrt(square / np.where(share > 0, share, 1.0))
+    return (
+        usual, share, deviation * size, usual + mean * size, std * size,
+        usual + low * size, usual + high * size,
+    )  # fmt: skip
 
 
 def sparse_columns(X, rows, weight) -> tuple[np.ndarray, np.ndarray]:
     """Return no shift, and the root mean square of what is stored in every column."""
-    X = X if rows is None else X[rows]
-    w = np.ones(X.shape[0]) if weight is None else (weight if rows is None else weight[rows])
+    if rows is not None:
+        X, weight = X[rows], None if weight is None else weight[rows]
+    w = np.ones(X.shape[0]) if weight is None else weight
+    size = np.abs(X.data).max(initial=0.0).astype(np.float64) or 1.0
     each = np.repeat(w, np.diff(X.indptr)) * (X.data != 0)
     total = np.bincount(X.indices, each, X.shape[1])
-    square = np.bincount(X.indices, each * np.square(X.data, dtype=np.float64), X.shape[1])
-    scale = np.sqrt(square / np.where(total > 0, total, 1.0))
-    return in_other_units(np.zeros_like(scale), scale, moderate(scale))
+    square = np.bincount(X.indices, each * np.square(X.data / size, dtype=np.float64), X.shape[1])
+    scale = size * np.sqrt(square / np.where(total > 0, total, 1.0))
+    return without_blow_up(np.zeros_like(scale), scale, moderate(scale))
 
 
 def moderate(deviation: np.ndarray) -> np.ndarray:
@@ -95,8 +114,8 @@ def moderate(deviation: np.ndarray) -> np.ndarray:
     return (deviation >= DEVIATION[0]) & (deviation <= DEVIATION[1])
 
 
-def in_other_units(shift, scale, in_order) -> tuple[np.ndarray, np.ndarray]:
-    """Return shift and scale, 0 and 1 for the columns in order, and none blown up.
+def without_blow_up(shift, scale, in_order) -> tuple[np.ndarray, np.ndarray]:
+    """Return shift and scale, 0 and 1 for the columns in order.
 
     What varies by no more than its rounding is as good as constant: it is brought to the size of
     one, and only if it is larger than that.

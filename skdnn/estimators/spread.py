@@ -25,7 +25,10 @@ def moments(Y: np.ndarray, weight: np.ndarray | None) -> Spread:
     (array([1., 5.]), array([1., 1.]))
     """
     mean = np.average(Y, axis=0, weights=weight)
-    scale = np.sqrt(np.average((Y - mean) ** 2, axis=0, weights=weight))
+    R = Y - mean
+    size = np.abs(R).max(axis=0)  # so that no square is beyond the range of doubles
+    size[size == 0] = 1.0
+    scale = size * np.sqrt(np.average((R / size) ** 2, axis=0, weights=weight))
     return mean, np.where(scale <= ROUNDING * np.abs(mean), 1.0, scale)
 
 
