@@ -123,7 +123,7 @@ class Tanh:
 class ReLU:
     """σ(s) = max(0, s); σ' = [s > 0] (Nair and Hinton, 2010)."""
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
 
     def forward(self, S: Array, X: Array) -> None:
@@ -157,7 +157,7 @@ class LeakyReLU:
     array([-0.2,  0. ,  2. ])
     """
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
     slope: float = 0.01
 
@@ -199,7 +199,7 @@ class ELU:
     array([-2.,  0.,  2.])
     """
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
     alpha: float = 1.0
 
@@ -247,7 +247,7 @@ class SELU:
 class Softplus:
     """σ(s) = log(1 + exp(s)); σ' = 1 / (1 + exp(-s)) = 1 - exp(-σ) (Dugas et al., 2001)."""
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, X: Array) -> None:
@@ -261,7 +261,7 @@ class Softplus:
 class GELU:
     """σ(s) = s Φ(s); σ' = Φ(s) + s φ(s), with the normal Φ and φ (Hendrycks and Gimpel, 2016)."""
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, X: Array) -> None:
@@ -280,7 +280,7 @@ class GELU:
 class SiLU:
     """σ(s) = s ς(s), ς the logistic function; σ' = ς + σ (1 - ς) (Elfwing et al., 2018)."""
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, X: Array) -> None:
@@ -297,7 +297,7 @@ class SiLU:
 class Mish:
     """σ(s) = s τ, τ = tanh(log(1 + exp(s))); σ' = τ + s (1 - τ²) ς(s) (Misra, 2019)."""
 
-    init: ClassVar[str] = "he_uniform"
+    init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, X: Array) -> None:

@@ -56,13 +56,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
         Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        (t + 1) ** power_t after t samples; "adaptive": divided by 5 whenever training would have
-        stopped for lack of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %;
-        "step": a tenth at 1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then
-        down; "coslog4": four waves.  Progress counts the steps over those of `max_iter` epochs,
-        in `partial_fit` too, where a call is an epoch.  Or an object from
-        `skdnn.engine.schedules`, such as ``Exponential(final=0.1)``; or a function of progress in
-        [0, 1] and samples seen that returns a factor, finite and not negative.
+        (t + 1) ** power_t, where t are the samples seen ("sgd") or ten thousands of them (the
+        adaptive solvers); "adaptive": divided by 5 whenever training would have stopped for lack
+        of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %; "step": a tenth at
+        1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then down; "coslog4": four
+        waves.  Progress counts the steps over those of `max_iter` epochs, in `partial_fit` too,
+        where a call is an epoch.  Or an object from `skdnn.engine.schedules`, such as
+        ``Exponential(final=0.1)``.
     learning_rate_init : float, default=0.001
         Learning rate that the schedule multiplies.
     power_t : float, default=0.5
@@ -75,10 +75,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Seed of the initial weights, the validation split, the shuffling and dropout, each
         with a stream of its own.
     tol : float, default=1e-4
-        Smallest improvement of the training loss (or validation score) that counts; for
-        "lbfgs" the largest gradient component at the end.  It also ends where the loss falls by
-        less than 2.2e-9 of itself in an iteration, scipy's rule; a tol below the default lowers
-        that in proportion, to 1.4e-14, for those who want the exact minimum.
+        Smallest improvement of the training loss (or validation score) that counts: tol, or tol
+        times the loss (times 1 - R²) if that is less, so that data without noise are learned to
+        the end.  For "lbfgs" the largest gradient component at the end; it also ends if the loss
+        falls by less than 2.2e-9 of itself in an iteration, scipy's rule, and a tol below the
+        default lowers that in proportion, to 1.4e-14, for those who want the exact minimum.
     verbose : bool, default=False
         Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
         and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
@@ -134,10 +135,24 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_norm_momentum : float, default=0.1
         Weight of the newest batch in the running statistics that prediction uses.
     init : str, default="auto"
-        Initial weights: "auto" takes He for the ReLU family, LeCun for "selu", Glorot
-        for saturating activations and the last layer; or "glorot_uniform", "glorot_normal"
-        (also "xavier_…"), "he_uniform", "he_normal" (also "kaiming_…"), "lecun_uniform",
-        "lecun_normal", "orthogonal", "normal" (standard deviation 0.01), "zeros".
+        Initial weights: "auto" takes "glorot_uniform", scikit-learn's choice and the most accurate
+        one in the measurements of `benchmarks/defaults.md`, but LeCun's for "selu"; or
+        "glorot_uniform", "glorot_normal" (also "xavier_…"), "he_uniform", "he_normal" (also
+        "kaiming_…"), "lecun_uniform", "lecun_normal", "orthogonal", "normal" (standard deviation
+        0.01), "zeros".
+    bias_init : str, default="auto"
+        Initial biases: "glorot_uniform", uniform in ±√(6 / (n_in + n_out)) as scikit-learn's;
+        "fan_in", in ±1/√n_in as PyTorch's; "uniform", in ±1; "zeros", which lets the kinks of all
+        rectified units go through the origin.  "auto" is "glorot_uniform", and "zeros" if the
+        weights start at zero.
+    normalize_X : bool, default=True
+        Whether columns of X in other units are shifted and scaled in training, and shift and scale
+        folded into the first layer, so that `coefs_` is a plain network on X itself.  If the
+        columns are more or less standardised, within [-1, 1], or flags, X is left as it is.
+        Otherwise columns go by mean and standard deviation of the training rows; a column of
+        mostly one value keeps that value as its origin, and its scale is that of the others.
+        Sparse columns are not centred.  `alpha`, `max_norm` and `weight_decay` are about the
+        weights in training.  Not for a network without hidden layers, a linear model.
     warmup : float, default=0.0
         Share of training over which the learning rate first rises from 0, ahead of the schedule;
         not for "one_cycle" and "coslog4", which have a rise of their own.
