@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skdnn.engine.batches import BLOCK, Batches
+from skdnn.engine.batches import BLOCK, Batches, Scaling
 
 sizes = st.integers(1, 30)
 orders = st.one_of(st.none(), st.integers(0, 2**32 - 1).map(np.random.default_rng))
@@ -139,3 +139,25 @@ def test_weight_sum():
     assert Batches(X, Y, weight, 2).weight_sum() == 406
     assert Batches(X, Y[[1, 3]], None, 2, rows=np.array([1, 3])).weight_sum() == 2
     assert isinstance(Batches(X, Y, weight.astype("f"), 2).weight_sum(), float)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [None, np.arange(1, 90, 2)], ids=["all", "some"])
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_columns_are_scaled_on_the_way(convert, rows, dtype, shuffled, rng):
+    X = convert(rng.normal(50, 10, size=(90, 4)).astype(dtype))
+    before = X.copy()
+    shift = np.array([50.0, 0.0, -3.0, 1.0]) if convert is np.asarray else np.zeros(4)
+    scaling = Scaling(shift, np.array([10.0, 1.0, 2.0, 1e4]))
+    used = np.arange(90) if rows is None else rows
+    order = np.random.default_rng(0) if shuffled else None
+    batches = Batches(X, used, None, 7, rows, dtype, scaling)
+    seen, numbers = zip(*((B.copy(), Y.copy()) for B, Y, _ in batches.epoch(order)), strict=True)
+    dense = [B.toarray() if sparse.issparse(B) else B for B in seen]
+    A = (before.toarray() if sparse.issparse(before) else before).astype(float)
+    expected = ((A - scaling.shift) / scaling.scale)[np.concatenate(numbers)]
+    np.testing.assert_allclose(np.vstack(dense), expected, rtol=1e-5, atol=1e-6)
+    assert np.vstack(dense).dtype == dtype
+    unchanged = X != before
+    assert not (unchanged.nnz if sparse.issparse(X) else unchanged.any())

@@ -3,7 +3,14 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skdnn.engine.initializers import ALIASES, INITIALIZERS, Normal, Orthogonal, get_initializer
+from skdnn.engine.initializers import (
+    ALIASES,
+    BIAS_INITIALIZERS,
+    INITIALIZERS,
+    Normal,
+    Orthogonal,
+    get_initializer,
+)
 
 N_IN, N_OUT = 300, 200
 VARIANCES = {  # of the papers, for 300 inputs and 200 outputs
@@ -84,3 +91,20 @@ def test_he_keeps_the_size_of_relu_signals(rng):
 @pytest.mark.parametrize("alias", ALIASES)
 def test_alias(alias):
     assert get_initializer(alias) is INITIALIZERS[ALIASES[alias]]
+
+
+LIMITS = {
+    "zeros": 0.0,
+    "glorot_uniform": np.sqrt(6 / 20_003),
+    "fan_in": 1 / np.sqrt(3),
+    "uniform": 1,
+}
+
+
+@pytest.mark.parametrize("name", BIAS_INITIALIZERS)
+def test_biases_fill_their_interval(name, rng):
+    b, limit = BIAS_INITIALIZERS[name](rng, 3, 20_000), LIMITS[name]
+    assert b.shape == (20_000,)
+    assert np.abs(b).max() <= limit
+    if limit:
+        assert stats.kstest(b, stats.uniform(-limit, 2 * limit).cdf).pvalue > 1e-3

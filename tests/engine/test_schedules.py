@@ -67,6 +67,8 @@ def test_inverse_scaling():
     seen = [0, 3, 99]
     assert_allclose([InverseScaling()(0.3, n) for n in seen], [1, 1 / 2, 1 / 10], rtol=1e-15)
     assert_allclose([InverseScaling(1.0)(0.3, n) for n in seen], [1, 1 / 4, 1 / 100], rtol=1e-15)
+    by_thousands = [InverseScaling(unit=1000.0)(0.3, 1000 * n) for n in seen]
+    assert_allclose(by_thousands, [1, 1 / 2, 1 / 10], rtol=1e-15)
 
 
 @given(a=shares, b=shares)

@@ -48,6 +48,21 @@ def test_nan_is_no_improvement():
     assert patience.best == 1.0
 
 
+@given(loss=st.floats(1e-9, 1e9), share=st.floats(0.01, 0.5))
+def test_an_improvement_is_measured_by_what_is_missing_to_perfection(loss, share):
+    """A loss that falls by more than the share `tol` of itself, or by tol, goes on."""
+    needed = share * min(1.0, loss)
+    for fall, counts in ((1.01 * needed, True), (0.99 * needed, False)):
+        patience = Patience(tol=share, n_iter_no_change=0)
+        assert not patience.update(-loss, perfect=0.0)
+        assert patience.update(fall - loss, perfect=0.0) != counts
+
+
+def test_a_perfect_score_leaves_nothing_to_improve():
+    patience = Patience(tol=0.1, n_iter_no_change=2)
+    assert [patience.update(1.0, perfect=1.0) for _ in range(5)] == [False] * 5
+
+
 @given(scores=scores)
 def test_best_state_is_that_of_the_first_best_score(scores):
     best, values = BestState(), np.empty(1)
