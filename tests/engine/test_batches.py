@@ -159,5 +159,5 @@ def test_columns_are_scaled_on_the_way(convert, rows, dtype, shuffled, rng):
     expected = ((A - scaling.shift) / scaling.scale)[np.concatenate(numbers)]
     np.testing.assert_allclose(np.vstack(dense), expected, rtol=1e-5, atol=1e-6)
     assert np.vstack(dense).dtype == dtype
-    unchanged = X != before
+    unchanged = before != X
     assert not (unchanged.nnz if sparse.issparse(X) else unchanged.any())
