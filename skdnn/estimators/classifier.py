@@ -171,7 +171,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray or list of ndarray
         Class labels, sorted; a list, one an output, where y has several columns of classes.
-        Objects that are numbers become an array of numbers.
+        Objects that are numbers become an array of numbers; strings, in one column, one of text.
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.  What is
         set there (an array written into, an entry, or the whole list assigned to) predicts, and
