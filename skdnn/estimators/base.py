@@ -174,7 +174,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Copies and files ----------------------------------------------------------------
 
     def __getstate__(self):
-        return to_plain(super().__getstate__())
+        state = super().__getstate__().copy()
+        state.pop("_validated", None)  # notes of this process
+        return to_plain(state)
 
     def __setstate__(self, state):
         super().__setstate__(from_plain(state))

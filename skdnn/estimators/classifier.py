@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
+from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import read_y
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
@@ -376,6 +377,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Learning bit by bit -------------------------------------------------------------
 
     @available_if(has_minibatches)
+    @validate_what_was_set
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
     def partial_fit(self, X, y, sample_weight=None, classes=None):
