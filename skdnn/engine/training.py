@@ -182,15 +182,17 @@ class Training:
         self.state.moments = [own(moment) for moment in self.state.moments]
 
     def saved(self) -> tuple:
-        """Return a copy of all that the steps of an epoch change, for `restore`."""
-        values, streams = self.network.parameters.values, (self.shuffling, self.dropping)
+        """Return what going on may change, numbers as a copy, for `restore`."""
+        what = self.network, self.loss, self.descent
+        streams = [stream.bit_generator.state for stream in (self.shuffling, self.dropping)]
         counts = self.n_epochs, self.n_samples, self.slowdown
-        return values.copy(), self.state.copy(), [s.bit_generator.state for s in streams], counts
+        return what, self.network.parameters.values.copy(), self.state.copy(), streams, counts
 
     def restore(self, saved: tuple) -> None:
-        """Go back to where `saved` was called; the network may not have been replaced since."""
-        self.network.parameters.values[:], self.state, states, counts = saved
-        for stream, state in zip((self.shuffling, self.dropping), states, strict=True):
+        """Go back to where `saved` was called."""
+        (self.network, self.loss, self.descent), values, self.state, streams, counts = saved
+        self.network.parameters.values[:] = values
+        for stream, state in zip((self.shuffling, self.dropping), streams, strict=True):
             stream.bit_generator.state = state
         self.n_epochs, self.n_samples, self.slowdown = counts
 

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -174,7 +174,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Copies and files ----------------------------------------------------------------
 
     def __getstate__(self):
-        return to_plain(super().__getstate__())
+        state = super().__getstate__().copy()
+        state.pop("_validated", None)  # notes of this process
+        return to_plain(state)
 
     def __setstate__(self, state):
         super().__setstate__(from_plain(state))
@@ -263,8 +265,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             sample = self._prepare_target(sample, resuming, classes, incremental=True)
             self._prepare_scaling(sample, resuming)
             batches = self._batches(sample, incremental=True)
-            course = self._course = resume(self) if resuming else begin(self)
-            with course.undone_on_error():
+            course = vars(self).get("_course")
+            with nullcontext() if course is None else course.undone_on_error():
+                course = self._course = resume(self) if resuming else begin(self)
                 self._train(course, batches, None, NoHooks(), incremental=True)
                 self._publish(course, vars(self).get("_network"))
         return self

@@ -1,12 +1,15 @@
 """What hyperparameters must not be, what they must not contradict, and what has no effect."""
 
+import functools
 import inspect
 import threading
 import warnings
 from collections.abc import Iterator
 from numbers import Real
+from operator import is_
 
 import numpy as np
+from sklearn import get_config
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skdnn.engine.activations import get_activation
@@ -31,6 +34,25 @@ class DtypeOptions(StrOptions):
             return np.dtype(val).name in self.options
         except (TypeError, ValueError):
             return False
+
+
+def validate_what_was_set(partial_fit):
+    """Decorate a method so that it validates parameters that were set since its last call.
+
+    scikit-learn's decorator, which is to come below, does so in the first call only.
+    """
+
+    @functools.wraps(partial_fit)
+    def wrapper(estimator, *args, **kwargs):
+        if "_network" in vars(estimator) and not get_config()["skip_parameter_validation"]:
+            values = [vars(estimator).get(name) for name in defaults_of(type(estimator))]
+            before = vars(estimator).get("_validated")
+            if before is None or not all(map(is_, values, before)):
+                estimator._validate_params()
+                estimator._validated = values
+        return partial_fit(estimator, *args, **kwargs)
+
+    return wrapper
 
 
 def check_combination(estimator) -> None:

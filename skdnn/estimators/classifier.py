@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
+from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import read_y
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
@@ -171,7 +172,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray or list of ndarray
         Class labels, sorted; a list, one an output, where y has several columns of classes.
-        Objects that are numbers become an array of numbers.
+        Objects that are numbers become an array of numbers; strings, in one column, one of text.
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.  What is
         set there (an array written into, an entry, or the whole list assigned to) predicts, and
@@ -376,6 +377,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Learning bit by bit -------------------------------------------------------------
 
     @available_if(has_minibatches)
+    @validate_what_was_set
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
     def partial_fit(self, X, y, sample_weight=None, classes=None):

@@ -99,11 +99,14 @@ class Course:
     def undone_on_error(self):
         """Go back to where it is now, the numbers in place, if what is inside fails."""
         fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
-        fields |= {name: copy.copy(fields[name]) for name in ("patience", "best")}
+        fields |= {name: copy.deepcopy(fields[name]) for name in ("patience", "best")}
+        watched = set(self.history)
         try:
             yield
         except BaseException:
             vars(self).update(fields)
+            for name in set(self.history) - watched:
+                del self.history[name]
             for column in self.history.values():
                 del column[n_epochs:]
             self.training.restore(saved)

@@ -89,6 +89,18 @@ def distinct(column: np.ndarray) -> np.ndarray:
         raise
 
 
+def as_text(classes: np.ndarray) -> np.ndarray:
+    """Return objects that are all strings as an array of text; anything else as it is.
+
+    Strings that numpy's text would cut, at a closing NUL, stay objects.
+    """
+    labels = classes.tolist()
+    if classes.dtype != object or not all(isinstance(label, str) for label in labels):
+        return classes
+    text = np.array(labels)
+    return text if text.tolist() == labels else classes
+
+
 def is_number(t: type) -> bool:
     """Whether a type is one of numbers, booleans among them, and not of times."""
     return issubclass(t, Number | np.bool_) and not issubclass(t, np.timedelta64)

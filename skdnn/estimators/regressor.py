@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from skdnn.engine import losses
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
+from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.data import as_numbers, check_range, check_scale, read_y
 from skdnn.estimators.labels import one_column
@@ -379,6 +380,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # Learning bit by bit -------------------------------------------------------------
 
     @available_if(has_minibatches)
+    @validate_what_was_set
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
     def partial_fit(self, X, y, sample_weight=None):

@@ -20,6 +20,7 @@ from skdnn.engine import kernels, losses
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.labels import (
+    as_text,
     dense,
     distinct,
     distinct_named,
@@ -272,7 +273,7 @@ def classification_target(y, classes=None):
         if classes is not None and len(classes) != y.shape[1]:
             raise ValueError(f"`y` has {y.shape[1]} labels, `classes` names {len(classes)}.")
         return MultilabelTarget(np.arange(y.shape[1]), sparse.issparse(y))
-    classes = distinct(y) if classes is None else distinct_named(classes)
+    classes = as_text(distinct(y) if classes is None else distinct_named(classes))
     return BinaryTarget(classes) if len(classes) == 2 else MulticlassTarget(classes)
 
 

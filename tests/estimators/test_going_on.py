@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn import MLPClassifier, MLPRegressor
@@ -200,6 +201,76 @@ def test_a_chunk_of_zeros_and_ones_may_be_of_more_classes():
     assert [P_j.shape for P_j in P] == [(120, 3), (120, 3)]
     assert model.score(X_of_Y, Y) == 1.0
     assert set(model.predict(X_of_Y).ravel()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": {MLPClassifier: "hinge", MLPRegressor: "huber"}}, {"dtype": "float64"},
+        {"solver": "sgd"}, {"activation": "tanh"}, {"tol": 1.0, "alpha": 1.0}, {"dropout": 0.5},
+        {"learning_rate": lambda progress, n_samples: 0.5, "learning_rate_init": 1.0},
+    ],
+    ids=lambda change: ", ".join(change),
+)  # fmt: skip
+def test_a_failed_change_of_mind_leaves_the_training_as_it_was(cls, change, at, error, monkeypatch):
+    """What a partial_fit with other parameters had begun to change is undone with the rest."""
+    change = {k: v[cls] if isinstance(v, dict) else v for k, v in change.items()}
+    failed, other = (small(cls, batch_size=20, learning_rate_init=0.05) for _ in range(2))
+    for model in (failed, other):
+        for _ in range(3):
+            model.partial_fit(X, y_for(cls), **classes_for(cls))
+    step, calls = Training.step, []
+
+    def broken(self, *args):
+        calls.append(1)
+        if len(calls) == at:
+            raise error
+        return step(self, *args)
+
+    with monkeypatch.context() as m:
+        m.setattr(Training, "step", broken)
+        before = failed.get_params()
+        with pytest.raises(error):
+            failed.set_params(**change).partial_fit(X, y_for(cls))
+    failed.set_params(**before)
+    for model in (failed, other):
+        for _ in range(2):
+            model.partial_fit(X, y_for(cls))
+    assert_array_equal(failed.predict(X), other.predict(X))
+    assert failed.loss_curve_ == other.loss_curve_
+    assert (failed.best_loss_, failed.best_iter_) == (other.best_loss_, other.best_iter_)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": -1.0}, {"loss": "no such loss"}, {"momentum": 1.5}, {"learning_rate_init": 0.0},
+        {"batch_size": 0}, {"clip_norm": -1.0}, {"shuffle": "yes"}, {"tol": np.nan},
+    ],
+    ids=lambda change: ", ".join(change),
+)  # fmt: skip
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_what_was_set_between_two_calls_of_partial_fit_is_validated(cls, first, change):
+    """scikit-learn looks in the first call only."""
+    model = small(cls, solver="sgd")
+    if first == "fit":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X, y_for(cls))
+    else:
+        model.partial_fit(X, y_for(cls), **classes_for(cls))
+    for _ in range(2):
+        model.partial_fit(X, y_for(cls))
+    valid, predicted = model.get_params(), model.predict(X)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            model.set_params(**change).partial_fit(X, y_for(cls))
+    assert_array_equal(model.predict(X), predicted)
+    model.set_params(**valid).partial_fit(X, y_for(cls))
+    with config_context(skip_parameter_validation=True):
+        model.set_params(tol=-1.0).partial_fit(X, y_for(cls))
 
 
 def test_a_chunk_may_lack_a_class_with_warm_start():

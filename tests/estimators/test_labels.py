@@ -590,3 +590,29 @@ def test_every_label_is_looked_up_once_in_a_fit(y, parameters, monkeypatch):
     monkeypatch.setattr(targets, "encode", counted)
     small(MLPClassifier, max_iter=5, **parameters).fit(X, y)
     assert sum(looked_up) == (0 if y is TWO else N * (1 if y.ndim == 1 else y.shape[1]))
+
+
+TEXT_IN_ONE_COLUMN = {
+    "objects": NAMES[CODES].astype(object), "text": NAMES[CODES], "list": NAMES[CODES].tolist(),
+    "column": NAMES[CODES].astype(object)[:, None], "two": NAMES[FLAGS].astype(object),
+    "Series": pd.Series(NAMES[CODES]), "object Series": pd.Series(NAMES[CODES], dtype=object),
+    "categories": pd.Series(NAMES[CODES]).astype("category"),
+    "frame": pd.DataFrame({"name": NAMES[CODES]}), "one": np.array(["only"] * N, dtype=object),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize("y", TEXT_IN_ONE_COLUMN.values(), ids=TEXT_IN_ONE_COLUMN.keys())
+def test_text_of_any_origin_comes_back_as_scikit_learns_does(y):
+    theirs, ours = small(SklearnClassifier).fit(X, y), small(MLPClassifier).fit(X, y)
+    bit_by_bit = small(MLPClassifier).partial_fit(X, y, classes=np.ravel(y))
+    for net in (ours, bit_by_bit, ours.set_params(warm_start=True).fit(X, y)):
+        assert_array_equal(net.classes_, theirs.classes_)
+        assert net.classes_.dtype == theirs.classes_.dtype
+        assert net.predict(X).dtype == theirs.predict(X).dtype
+
+
+def test_text_that_ends_with_a_nul_is_told_apart():
+    y = np.array(["a", "a\0"], dtype=object)[FLAGS]
+    net = small(MLPClassifier, max_iter=100, learning_rate_init=0.1).fit(FLAGS[:, None], y)
+    assert net.predict([[0], [1]]).tolist() == ["a", "a\0"]
