@@ -248,10 +248,10 @@ class Network:
 
     def release(self) -> None:
         """Let go of the buffers, and with them of the last batch."""
-        self.layers = [layer(**spec) for layer, spec in self._specifications()]
-        self._bind()
+        fresh = self.sharing()
         if self.rng is not None:
-            self.prepare_training(self.rng)
+            fresh.prepare_training(self.rng)
+        vars(self).update(vars(fresh))  # at once: an interrupt finds all of it done, or nothing
 
     def copy(self) -> "Network":
         """Return an independent network with the same numbers."""

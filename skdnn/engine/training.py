@@ -192,6 +192,7 @@ class Training:
         """Go back to where `saved` was called."""
         (self.network, self.loss, self.descent), values, self.state, streams, counts = saved
         self.network.parameters.values[:] = values
+        self.release()  # an interrupt may have left the layers half bound to their numbers
         for stream, state in zip((self.shuffling, self.dropping), streams, strict=True):
             stream.bit_generator.state = state
         self.n_epochs, self.n_samples, self.slowdown = counts

@@ -111,5 +111,6 @@ def in_place_of(before: Network | None, network: Network) -> Network:
     vector = before.parameters
     if vector.slots != network.parameters.slots or vector.own() is not vector:  # locked, or a file
         return network
-    vector.values[:] = network.parameters.values
-    return network.on(vector)
+    values, network = network.parameters.values, network.on(vector)
+    vector.values[:] = values  # last: what is interrupted before has changed nothing
+    return network

@@ -30,6 +30,7 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.activations import Tanh
+from skdnn.engine.parameters import ParameterVector
 
 X, LABELS = make_classification(
     90, 5, n_informative=4, n_redundant=0, n_classes=3, flip_y=0.1, random_state=0
@@ -240,3 +241,36 @@ def test_a_key_that_is_pressed(cls):
     assert time.monotonic() - start < 60
     assert model.n_iter_ > 0
     assert np.isfinite(model.score(X, y_for(cls)))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_an_interrupt_while_buffers_are_let_go(cls, method, monkeypatch):
+    """Wherever the numbers of a network are shared out to its layers anew, it stays whole."""
+    y, cut = LABELS if cls is MLPClassifier else NUMBERS, ParameterVector.cut
+    net = cls((4,)) if cls is MLPClassifier else cls(hidden_layer_sizes=(4,))
+    net.set_params(random_state=0, max_iter=2, warm_start=True).fit(X, y)
+    for k in range(1, 40):
+        twin, calls = copy.deepcopy(net), []
+
+        def interrupted(self, vector, k=k, calls=calls):
+            calls.append(1)
+            if len(calls) == k:
+                raise KeyboardInterrupt
+            return cut(self, vector)
+
+        with monkeypatch.context() as m:
+            m.setattr(ParameterVector, "cut", interrupted)
+            try:
+                getattr(twin, method)(X, y)
+            except KeyboardInterrupt:
+                pass
+            else:
+                break
+        if method == "partial_fit":
+            assert_array_equal(twin.predict(X), net.predict(X))
+        getattr(twin, method)(X, y)
+        if method == "partial_fit":
+            once = copy.deepcopy(net).partial_fit(X, y)
+            assert_array_equal(twin.predict(X), once.predict(X))
+    assert k > 3
