@@ -106,7 +106,7 @@ class Dense:
     activation : Activation, default=Identity()
         σ.
     bias_init : BiasInitializer, default=ZeroBias()
-        Draws b, from a stream of its own, so that W does not depend on it.
+        Draws b, from a stream of its own: W does not depend on it.
 
     Notes
     -----
@@ -150,8 +150,9 @@ class Dense:
         self.W, self.b = values
 
     def initialize(self, rng: np.random.Generator) -> None:
-        self.W[:] = self.init(rng, self.n_in, self.n_out)
-        self.b[:] = self.bias_init(rng.spawn(1)[0], self.n_in, self.n_out)
+        weights, biases = rng.spawn(2)
+        self.W[:] = self.init(weights, self.n_in, self.n_out)
+        self.b[:] = self.bias_init(biases, self.n_in, self.n_out)
 
     def bind_gradient(self, gradients: list, propagate: bool) -> None:
         self.dW, self.db = gradients
