@@ -21,9 +21,9 @@ ROUNDING = 1e-6  # a spread so small beside the values is no more than their rou
 # X is left as it is if the numbers of all columns are of a size that networks are used to:
 MEAN, STD = 2.0, (0.3, 3.5)  # standardised, more or less,
 UNIT = 0.5  # within [-1, 1], and of this range at least,
-DEVIATION = (0.05, 3.5)  # or mostly of one value: the size of what deviates from it.
+DEVIATION = (0.05, 2.5)  # or mostly of one value: the size of what deviates from it.
 # Of other X columns of the last kind are left as they are.
-FLAG = 3.0  # Flags beside numbers become so many times smaller than the numbers: see `measure`.
+FLAG, RARE = 3.0, 0.25  # Flags that fewer rows have become so many times smaller: see `measure`.
 EQUAL = 1e-9  # relative rounding of sums over equal numbers
 
 
@@ -48,10 +48,10 @@ def measure(X, rows, weight) -> Scaling | None:
 
     Notes
     -----
-    A flag is a column of two values, such as a level of a category in one-hot code.  Beside numbers
-    it is made three times smaller than its deviation: few rows tell of it, yet an adaptive solver
-    moves its weights by as much as others, so they are overfitted first.  In the measurements of
-    `benchmarks/defaults.md` that lowers the error of tables with categories by 4 %.
+    A flag is a column of two values, such as a level of a category in one-hot code.  If fewer than
+    a quarter of the rows have it, it is made three times smaller than numbers: few rows tell of it,
+    yet an adaptive solver moves its weights by as much as others, so they are overfitted first.
+    Tables of flags alone are left as they are.  `benchmarks/defaults.md` has the measurement.
     """
     found = (
         sparse_statistics(X, rows, weight) if sparse.issparse(X) else statistics(X, rows, weight)
@@ -83,7 +83,7 @@ class Statistics(NamedTuple):
 def shift_and_scale(c: Statistics) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale of every column."""
     mostly_one = c.share < 0.5
-    flag, number = mostly_one & c.alike & (c.share > 0), ~mostly_one
+    flag, number = c.alike & (c.share > 0) & (c.share < RARE), ~mostly_one
     unit = (np.maximum(-c.low, c.high) <= 1) & (c.high - c.low >= UNIT)
     standard = (np.abs(c.mean) <= MEAN) & (c.std >= STD[0]) & (c.std <= STD[1])
     usual_in_order = mostly_one & (np.abs(c.usual) <= 1) & moderate(c.deviation)
