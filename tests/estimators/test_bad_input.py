@@ -51,8 +51,8 @@ def error(function, *args, **kwargs):
 
 
 def state(estimator):
-    """Return a digest of everything the estimator holds."""
-    return joblib.hash(vars(estimator))
+    """Return a digest of everything the estimator holds, and would take into a file."""
+    return joblib.hash(estimator.__getstate__())
 
 
 @pytest.fixture(params=BOTH)

@@ -187,10 +187,37 @@ def test_columns_of_mostly_one_value_keep_it():
     X = columns()
     found = measure(X, None, None)
     assert_array_equal(found.shift[2:], [0.0, 9.0, 0.0])
-    for j in (2, 3, 4):
-        others = X[:, j][X[:, j] != found.shift[j]]
-        deviation = np.sqrt(np.mean((others - found.shift[j]) ** 2))
-        assert_allclose(found.scale[j], deviation)
+    for j in (2, 4):
+        others = X[:, j][X[:, j] != 0]
+        assert_allclose(found.scale[j], np.sqrt(np.mean(others**2)))
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("number", [lambda x: x, lambda x: 50 + 7 * x], ids=["standardised", "raw"])
+def test_rare_flags_beside_numbers_are_made_smaller(number, convert):
+    g = rng(6)
+    flags = (g.random((500, 4)) < [0.05, 0.2, 0.4, 0.9]).astype(float)
+    X = convert(np.column_stack([number(g.normal(size=500)), flags]))
+    found = measure(X, None, None)
+    of_zeros = [3.0, 1.0] if convert is np.asarray else [1.0, 0.0]  # sparse columns stay at 0
+    assert_allclose(found.scale[1:4], [3.0, 3.0, 1.0])
+    assert_allclose([found.scale[4], found.shift[4]], of_zeros)
+    alone = measure(convert(flags), None, None)
+    assert alone is None
+
+
+def test_rare_flags_are_the_same_in_any_code():
+    g = rng(7)
+    flag, y = (g.random(600) < 0.1).astype(float), g.normal(size=600)
+    number = g.normal(size=600)
+    nets = [
+        MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, dtype="float64", random_state=0).fit(
+            np.column_stack([number, code]), y
+        )
+        for code in (flag, scale(flag), 2 + 5 * flag)
+    ]
+    for net in nets[1:]:
+        assert_allclose(net.loss_curve_, nets[0].loss_curve_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
