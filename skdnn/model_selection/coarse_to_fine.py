@@ -113,7 +113,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     <loguniform(1e-05, 1) from 0.00212 to 0.67>
     <loguniform(1e-05, 1) from 0.0136 to 0.242>
     >>> print(f"{search.best_params_['learning_rate_init']:.2g}")
-    0.018
+    0.087
     """
 
     _parameter_constraints: ClassVar[dict] = {
