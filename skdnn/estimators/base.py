@@ -113,9 +113,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Copies and files ----------------------------------------------------------------
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
-        state.pop("_validated", None)  # notes of this process
-        return to_plain(state)
+        return to_plain(super().__getstate__())
 
     def __setstate__(self, state):
         super().__setstate__(from_plain(state))

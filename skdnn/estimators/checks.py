@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
 from operator import is_
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn import get_config
@@ -91,6 +92,10 @@ CONSTRAINTS: dict[str, list] = {
 }
 
 
+# The values that were validated last, of every estimator; a note that is no part of its state.
+_validated: WeakKeyDictionary = WeakKeyDictionary()
+
+
 def validate_what_was_set(partial_fit):
     """Decorate a method so that it validates parameters that were set since its last call.
 
@@ -101,10 +106,10 @@ def validate_what_was_set(partial_fit):
     def wrapper(estimator, *args, **kwargs):
         if "_network" in vars(estimator) and not get_config()["skip_parameter_validation"]:
             values = [vars(estimator).get(name) for name in defaults_of(type(estimator))]
-            before = vars(estimator).get("_validated")
+            before = _validated.get(estimator)
             if before is None or not all(map(is_, values, before)):
                 estimator._validate_params()
-                estimator._validated = values
+                _validated[estimator] = values
         return partial_fit(estimator, *args, **kwargs)
 
     return wrapper
