@@ -94,7 +94,7 @@ class Batches:
         batch_size: int,
         rows: Array | None = None,
         dtype: Any = None,
-        scaling: "Scaling | None" = None,
+        scaling: Scaling | None = None,
     ):
         self.X, self.Y, self.weight, self.rows, self.scaling = X, Y, weight, rows, scaling
         self.n = len(Y)

@@ -27,14 +27,14 @@ from skdnn.estimators.running import run
 from skdnn.estimators.scaling import fold, measure, unfold
 from skdnn.estimators.summary import as_text
 from skdnn.estimators.targets import all_finite
-from skdnn.estimators.validation import Scoring, Validation
+from skdnn.estimators.validation import OwnScore, Scoring, Validation
 from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
 
-# Around every public method: numpy's warnings and errors of floating point, whatever the caller has
-# set, are none of his business.  What matters of them is found in the numbers, and said in words.
+# Goes around every public method, so that numpy neither warns of floating point nor raises,
+# whatever the caller has set.  What matters is found in the numbers, and is said in words.
 quiet = np.errstate(all="ignore")
 
 
@@ -42,7 +42,7 @@ quiet = np.errstate(all="ignore")
 def unchanged_on_error(estimator):
     """Give the estimator back the attributes it had if what is inside fails.
 
-    Yields a function that says: what it has now it keeps, even so.
+    Yields a function that lets the estimator keep, even then, the attributes it has when called.
     """
     before = dict(vars(estimator))
 
@@ -305,19 +305,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         training_weight = self._training_weight(Y, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
-        perfect = None
-        if self.scoring == "loss":
-            score, perfect = None, 0.0
-        elif self.scoring is None:
-            truth = self._truth(held_out)
-            score = lambda S: self._target.score(S, truth, weight)  # noqa: E731
-            perfect = 1.0
-        else:
+        score: OwnScore | Scoring | None = None
+        if self.scoring is None:
+            score = OwnScore(self._target, self._truth(held_out), weight)
+        elif self.scoring != "loss":
             named = held_out.named()
             score = Scoring(self, X if named is None else named, held_out.y, weight)
         constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
         X = X if self._scaling is None else self._scaling.apply(X)
-        return Validation(X, self._wanted(Y), training_weight, score, constant, perfect)
+        return Validation(X, self._wanted(Y), training_weight, score, constant)
 
     # The fitted model ----------------------------------------------------------------
 

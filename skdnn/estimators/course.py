@@ -35,9 +35,9 @@ class Course:
     patience : Patience
         How long nothing has improved.
     best : BestState
-        Parameters at the end of the best epoch, by validation score or else by training loss; those
-        that are kept after a divergence; the fitted ones where no more than they were left to go
-        on from.
+        Parameters at the end of the best epoch, by validation score or else by training loss.
+        After a divergence they are those that are kept; if a training begins again from a fitted
+        network alone, they are its parameters.
     history : dict of str to list of float
         One entry an epoch, nan where a column was not watched.
     split_seed : int
@@ -45,18 +45,18 @@ class Course:
     watched : tuple
         What the scores that patience and best compare are scores of.
     scored : bool
-        Whether they are validation scores; with early stopping the validation loss stands in for
-        those as long as they say nothing.
+        Whether these scores are validation scores.  With early stopping the validation loss stands
+        in for them as long as they say nothing.
     epochs_before : int
         Epochs that were done when the last call began.
     initial_values : ndarray of shape (n,) or None
-        Parameters with which it began; None when it is over.
+        Parameters with which the last call began; None when that call is over.
     outcome : Outcome or None
-        Why it ends; None while it goes on.
+        Why the last call ends; None while it goes on.
     published : int or None
         Fingerprint of the network that predicts, as it was made from the one in training.
     mended : bool
-        Whether it diverged, and better parameters than the last ones were put back.
+        Whether the last call diverged, and better parameters than its last ones were put back.
     """
 
     training: Training
@@ -93,7 +93,7 @@ class Course:
 
     @contextmanager
     def undone_on_error(self):
-        """Go back to where it is now, the numbers in place, if what is inside fails."""
+        """Give the course back the state it has now, in place, if what is inside fails."""
         fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
         fields |= {name: copy.deepcopy(fields[name]) for name in ("patience", "best")}
         watched = set(self.history)
@@ -108,13 +108,17 @@ class Course:
             self.training.restore(saved)
             raise
 
-    def forget_best(self) -> None:
-        """Compare no more with what was watched so far."""
-        self.best = BestState()
+    def forget_best(self, scored: bool = False) -> None:
+        """Compare no more with what was watched so far; `scored` says what is watched from now."""
+        self.best, self.scored = BestState(), scored
         self.patience.best, self.patience.count = -math.inf, 0
 
     def mend_interrupted(self, n_samples: int) -> None:
-        """Forget an epoch of so many samples that was not recorded, and numbers it has spoilt."""
+        """After an interrupt, undo what an epoch of so many samples left half done.
+
+        An epoch that was run but not recorded does not count, and parameters that are not finite
+        are replaced by the best.
+        """
         training = self.training
         if training.n_epochs > self.n_epochs:  # its validation was interrupted
             training.n_epochs, training.n_samples = self.n_epochs, training.n_samples - n_samples
@@ -136,11 +140,11 @@ class Course:
             values[:] = self.best.values
             self.training.reset_optimizer()
 
-    def go_on_from(self, network: Network, patience: Patience) -> None:
+    def go_on_from(self, network: Network) -> None:
         """Take over numbers that someone has set: what was seen before is not about them."""
         values = self.training.network.parameters.values
         values[:] = network.parameters.values
-        self.best, self.patience, self.scored = BestState(), patience, False
+        self.forget_best()
         if self.running:
             self.initial_values = values.copy()
 
@@ -181,7 +185,7 @@ def begin(estimator, network: Network | None = None) -> Course:
 
 
 def warn_of_dropped(course: Course | None) -> None:
-    """Warn where a training that was cut short is not gone on with."""
+    """Warn if a training that was cut short is dropped."""
     if course is not None and course.running and course.losses:
         warnings.warn(
             f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
@@ -209,11 +213,11 @@ def resume(estimator) -> Course:
     training, new = course.training, patience(estimator)
     training.own()
     if fingerprint(estimator._network) != course.published:
-        course.go_on_from(estimator._unpublished(estimator._network.copy()), new)
+        course.go_on_from(estimator._unpublished(estimator._network.copy()))
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
     if watched(estimator, training) != course.watched:
-        course.watched, course.scored = watched(estimator, training), False
+        course.watched = watched(estimator, training)
         course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.running:  # of a checkpoint: the same call goes on
@@ -239,7 +243,7 @@ def _begin_again(estimator) -> Course:
 
 
 def warn_of_schedule_end(estimator, training: Training) -> None:
-    """Warn where nothing more will be learned."""
+    """Warn if the schedule is at its end, so that nothing more will be learned."""
     if (
         training.progress() >= 1.0
         and training.learning_rate() < 1e-4 * estimator.learning_rate_init

@@ -46,8 +46,8 @@ def _descend(estimator, training: Training, batches: Batches, n_epochs: int, wat
     if estimator.solver != "lbfgs":
         return descend(training, batches, n_epochs, watch), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
-    # Where outliers do no harm they may be nearly all of the value, so shares of it say little.
-    robust = getattr(training.loss, "standardised_by", None) == "quartiles"
+    # Outliers may be nearly all of the value of a robust loss, so shares of it say little.
+    robust = training.loss.standardised_by == "quartiles"
     options["ftol"] = smallest_fall(0.0 if robust else estimator.tol)
     return descend_lbfgs(training, batches, options, watch)
 
@@ -78,7 +78,7 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
 
 
 def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
-    """Return in words what is to be mended, or None; a loss that came back down is nothing."""
+    """Return in words what is to be mended; None if nothing is, or the loss came back down."""
     losses, epoch = course.losses, blow_up(course.losses)
     has_log_link = course.training.loss.out_activation == "exp"
     if has_log_link and came_back(losses) and ran_off(estimator, course, batches):
@@ -94,11 +94,11 @@ def came_back(losses: list[float]) -> bool:
 
 
 def ran_off(estimator, course: Course, batches: Batches) -> bool:
-    """Whether a training has ended, at a finite loss, where predictions exp(s) are far from y.
+    """Whether a training has ended, at a finite loss, with predictions exp(s) far from y.
 
-    The gradient of such a loss hardly depends on s on one side, so s may run off and stay there.
-    Far is worse than e times the mean of y for all rows; at the end of the epochs, where a training
-    may not have come far yet, it must be worse than the start too.
+    On one side the gradient of such a loss hardly depends on s, so s may run off and stay there.
+    The predictions are far off if they are worse than e times the mean of y for all rows.  A
+    training that used up its epochs may not have come far yet: it must be worse than its start too.
     """
     Y, weight = batches.Y, batches.weight
     far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
@@ -125,11 +125,11 @@ def loss_at(course: Course, values: np.ndarray, batches: Batches) -> float:
 
 
 def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
-    """Return to the best finite parameters.
+    """Return to the best finite parameters, warn of it, and return True.
 
-    Those with which the best epoch ended may already be on their way out, for the loss of an epoch
-    is that of the steps before; so the candidates are compared on the data.  Returns False, and
-    says nothing, where the loss has come back by itself and the last ones are the best.
+    The candidates are compared on the data, because the loss of an epoch is that of its steps: the
+    parameters with which the best epoch ended may already have been running off.  If the loss has
+    come back by itself, and the last parameters are the best, nothing is done, and False returned.
     """
     cause = cause_of_divergence(estimator, batches) + scale_hint(batches)
     if course.best.values is None:
@@ -176,17 +176,16 @@ def cause_of_divergence(estimator, batches: Batches) -> str:
 
 
 def scale_hint(batches: Batches) -> str:
-    """Return a sentence on the scales of the columns of X if training meets a factor of 1,000."""
+    """Return a sentence on the scales of the columns of X if they differ 1,000-fold in training."""
     if batches.scaling is not None:
         return ""
     X = batches.X[:: 1 + batches.X.shape[0] // 2000]  # some rows tell as much as all
-    with np.errstate(all="ignore"):
-        if sparse.issparse(X):
-            scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())
-        else:
-            scales = np.std(X, axis=0, dtype=np.float64)
-        scales = scales[scales > 0]
-        ratio = scales.max() / scales.min() if len(scales) else 1.0
+    if sparse.issparse(X):
+        scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())
+    else:
+        scales = np.std(X, axis=0, dtype=np.float64)
+    scales = scales[scales > 0]
+    ratio = scales.max() / scales.min() if len(scales) else 1.0
     if not ratio >= 1000:
         return ""
     return (

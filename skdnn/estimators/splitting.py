@@ -20,7 +20,7 @@ def part(rows: np.ndarray, labels, fraction: float, seed: int) -> tuple[np.ndarr
     elif n_held_out == 0 or labels is None:
         train, held_out = rows[n_held_out:], rows[:n_held_out]
     else:
-        train, held_out = (rows[indices] for indices in spread(labels, n_held_out, seed))
+        train, held_out = (rows[indices] for indices in part_evenly(labels, n_held_out, seed))
     if len(held_out) < 2 or len(train) == 0:
         raise ValueError(
             "The validation set is too small. With early_stopping=True and "
@@ -39,7 +39,7 @@ def can_stratify(labels: np.ndarray, n_held_out: int) -> bool:
     return counts.min() >= 2 and len(counts) <= min(n_held_out, len(labels) - n_held_out)
 
 
-def spread(labels: np.ndarray, n_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def part_evenly(labels: np.ndarray, n_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return indices to train on and to hold out: rows at even distances in the order of class."""
     rng = np.random.default_rng(seed)
     counts = np.bincount(labels)
