@@ -156,6 +156,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         ValueError
             If a parameter or the data is invalid, or the loss was not finite in any epoch.
             The estimator is then as it was.
+        KeyboardInterrupt
+            If the user interrupts.  What has been learned so far is kept, as the class's notes say.
         """
         hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
         with unchanged_on_error(self) as keep:
