@@ -97,9 +97,9 @@ _validated: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def validate_what_was_set(partial_fit):
-    """Decorate a method so that it validates parameters that were set since its last call.
+    """Decorate `partial_fit` so that it validates the parameters that were set since its last call.
 
-    scikit-learn's decorator, which is to come below, does so in the first call only.
+    `fit_context`, the decorator inside this one, does so in the first call only.
     """
 
     @functools.wraps(partial_fit)
@@ -162,7 +162,8 @@ def check_schedule(schedule, n_epochs: int) -> None:
 
 # Without effect ---------------------------------------------------------------------------------
 
-# What scikit-learn's estimators have, and the values for which they say nothing where it is idle.
+# The parameters of scikit-learn's estimators, and their values.  These estimators say nothing of a
+# parameter that has no effect.
 PEER = {*defaults_of(MLPClassifier), *defaults_of(MLPRegressor)}
 PEER_VALUES = {
     "solver": ("adam", "sgd", "lbfgs"),

@@ -387,7 +387,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over X and y.
 
-        k calls equal one `fit` of k epochs, bit for bit, given the same data.
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
+        shifts and scales by is measured in the first call.
 
         Parameters
         ----------

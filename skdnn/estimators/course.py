@@ -39,7 +39,7 @@ class Course:
         After a divergence they are those that are kept; if a training begins again from a fitted
         network alone, they are its parameters.
     history : dict of str to list of float
-        One entry an epoch, nan where a column was not watched.
+        One entry an epoch, nan for what was not watched in it.
     split_seed : int
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple

@@ -169,7 +169,7 @@ class Hooks:
 
 
 class NoHooks:
-    """In place of callbacks where there are none: `partial_fit` is but one epoch."""
+    """Stands in for callbacks in `partial_fit`, which runs none: a call is but one epoch."""
 
     def watch(self, snapshot: Callable[[], dict]) -> None:
         pass

@@ -391,8 +391,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over X and y.
 
-        k calls equal one `fit` of k epochs, bit for bit, given the same data.  The scale of y
-        is that of the first call.
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
+        and `normalize_y` shift and scale by is measured in the first call.
 
         Parameters
         ----------
