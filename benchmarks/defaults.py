@@ -11,6 +11,7 @@ of wrong labels, or the root mean squared error over the standard deviation of y
 """
 
 import argparse
+import ast
 import time
 import warnings
 from pathlib import Path
@@ -37,10 +38,10 @@ MAX_CLASSES = 30  # a target of more whole numbers is a number to predict
 
 
 def parse_value(text):
-    """Return a hyperparameter's value from the command line."""
+    """Return the literal that a text of the command line is, or else the text itself."""
     try:
-        return eval(text, {})
-    except (NameError, SyntaxError):
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
         return text
 
 

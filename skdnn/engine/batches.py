@@ -94,7 +94,7 @@ class Batches:
         batch_size: int,
         rows: Array | None = None,
         dtype: Any = None,
-        scaling: "Scaling | None" = None,
+        scaling: Scaling | None = None,
     ):
         self.X, self.Y, self.weight, self.rows, self.scaling = X, Y, weight, rows, scaling
         self.n = len(Y)
@@ -105,7 +105,7 @@ class Batches:
         self._buffers = [self._buffer(X, dtype), self._buffer(Y), self._buffer(weight)]
 
     def _buffer(self, A: Any, dtype: Any = None) -> Array | None:
-        """Return a place for some rows of A, or None where A is sparse and makes its own."""
+        """Return a place for some rows of A, or None if A is sparse and makes its own."""
         if A is None or sparse.issparse(A):
             return None
         return np.empty((self._block, *A.shape[1:]), dtype or A.dtype)

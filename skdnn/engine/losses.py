@@ -78,10 +78,14 @@ class Loss(Protocol):
     relative : bool
         Whether an improvement counts as a share of the loss, which is in the units of y or of their
         square and 0 at best, or by itself.
+    standardised_by : {"moments", "quartiles"} or None
+        Which centre and scale of y a network may be trained in units of: those that weigh outliers
+        as the loss does.  None if there are no such units, or the minimum does not move with y.
     """
 
     out_activation: ClassVar[str]
     relative: ClassVar[bool]
+    standardised_by: ClassVar[str | None]
 
     def predict(self, S: Array) -> Array:
         """Return the prediction that belongs to the raw scores, in a new array or S itself."""
@@ -91,9 +95,6 @@ class Loss(Protocol):
 
 
 # Regression ---------------------------------------------------------------------------------
-
-# ``standardised_by`` says which centre and scale of y a network may be trained in units of: those
-# that weigh outliers as the loss does.  None where the minimum does not move with y.
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,7 @@ class LogisticCrossEntropy:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return expit(S)
@@ -280,6 +282,7 @@ class LogisticSquaredError:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "logistic"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return expit(S)
@@ -307,6 +310,7 @@ class Hinge:
     margin: float
     out_activation: ClassVar[str] = "identity"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return S
@@ -343,6 +347,7 @@ class SoftmaxCrossEntropy:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
@@ -368,6 +373,7 @@ class SoftmaxSquaredError:
     smoothing: float = 0.0
     out_activation: ClassVar[str] = "softmax"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         P = np.empty_like(S)
@@ -398,6 +404,7 @@ class MulticlassHinge:
     margin: float
     out_activation: ClassVar[str] = "identity"
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     def predict(self, S: Array) -> Array:
         return S
@@ -447,6 +454,7 @@ class PerOutput:
     loss: Loss
     sizes: tuple[int, ...]
     relative: ClassVar[bool] = False
+    standardised_by: ClassVar[str | None] = None
 
     @property
     def out_activation(self) -> str:  # type: ignore[override]

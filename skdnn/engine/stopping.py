@@ -62,9 +62,9 @@ class Patience:
     def update(self, score: float, perfect: float | None = None) -> bool:
         """Take the score of another epoch and return whether patience is at its end.
 
-        If the score of a model without error is given, as `perfect`, an improvement counts if it is
-        at least tol · min(1, perfect - best).  So a model of data without noise is not stopped
-        while its small error still falls, and outliers, which make a loss large, end no training.
+        `perfect` is the score of a model without error.  If it is given, an improvement counts if
+        it is at least tol · min(1, perfect - best).  So training on data without noise does not
+        stop while its small error still falls, and outliers, which make a loss large, end none.
         """
         missing = 1.0 if perfect is None else min(1.0, perfect - self.best)
         self.count = 0 if score >= self.best + self.tol * missing else self.count + 1

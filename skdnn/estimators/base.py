@@ -4,52 +4,37 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
-from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin
-from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdnn.engine.activations import ACTIVATIONS
-from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
 from skdnn.engine.batches import Batches
-from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
-from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
-from skdnn.engine.optimizers import OPTIMIZERS
-from skdnn.engine.schedules import SCHEDULES
 from skdnn.engine.threads import infer
-from skdnn.estimators._sklearn import (
-    CALLBACK_ATTRIBUTES,
-    HasMethods,
-    Hidden,
-    Interval,
-    Options,
-    StrOptions,
-    fit_context,
-)
-from skdnn.estimators.checks import DtypeOptions, check_combination, warn_of_no_effect
+from skdnn.estimators._sklearn import CALLBACK_ATTRIBUTES, fit_context
+from skdnn.estimators.checks import CONSTRAINTS, check_combination, warn_of_no_effect
 from skdnn.estimators.construction import compute_dtype, hidden_sizes
-from skdnn.estimators.course import Course, begin, resume, run
+from skdnn.estimators.course import Course, begin, resume
 from skdnn.estimators.data import Sample, about, check_sample, check_scale
 from skdnn.estimators.held_out import warn_of_other_units, without_names
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks
 from skdnn.estimators.plain import from_plain, to_plain
+from skdnn.estimators.running import run
 from skdnn.estimators.scaling import fold, measure, unfold
 from skdnn.estimators.summary import as_text
 from skdnn.estimators.targets import all_finite
-from skdnn.estimators.validation import Scoring, Validation
+from skdnn.estimators.validation import OwnScore, Scoring, Validation
 from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
 LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
 
-# Around every public method: numpy's warnings and errors of floating point, whatever the caller has
-# set, are none of his business.  What matters of them is found in the numbers, and said in words.
+# Goes around every public method, so that numpy neither warns of floating point nor raises,
+# whatever the caller has set.  What matters is found in the numbers, and is said in words.
 quiet = np.errstate(all="ignore")
 
 
@@ -57,7 +42,7 @@ quiet = np.errstate(all="ignore")
 def unchanged_on_error(estimator):
     """Give the estimator back the attributes it had if what is inside fails.
 
-    Yields a function that says: what it has now it keeps, even so.
+    Yields a function that lets the estimator keep, even then, the attributes it has when called.
     """
     before = dict(vars(estimator))
 
@@ -93,53 +78,7 @@ def has_minibatches(estimator) -> bool:
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """A multilayer perceptron over the engine; see the two estimators."""
 
-    _parameter_constraints: ClassVar[dict] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [
-            StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
-            HasMethods(["forward", "derivative"]),
-            list,
-            tuple,
-        ],
-        "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES)), callable, Hidden(Real)],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "batch_norm": ["boolean"],
-        "batch_norm_momentum": [Interval(Real, 0, 1, closed="right")],
-        "init": [StrOptions({"auto", *INITIALIZERS, *INITIALIZER_ALIASES})],
-        "bias_init": [StrOptions({"auto", *BIAS_INITIALIZERS})],
-        "normalize_X": ["boolean"],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "rho": [Interval(Real, 0, 1, closed="left")],
-        "scoring": [StrOptions({*get_scorer_names(), "loss"}), callable, None],
-        "dtype": [DtypeOptions({"float32", "float64"})],
-    }
+    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
     # What the two estimators add -----------------------------------------------------
 
@@ -174,9 +113,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Copies and files ----------------------------------------------------------------
 
     def __getstate__(self):
-        state = super().__getstate__().copy()
-        state.pop("_validated", None)  # notes of this process
-        return to_plain(state)
+        return to_plain(super().__getstate__())
 
     def __setstate__(self, state):
         super().__setstate__(from_plain(state))
@@ -219,6 +156,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         ValueError
             If a parameter or the data is invalid, or the loss was not finite in any epoch.
             The estimator is then as it was.
+        KeyboardInterrupt
+            If the user interrupts.  What has been learned so far is kept, as the class's notes say.
         """
         hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
         with unchanged_on_error(self) as keep:
@@ -368,19 +307,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         training_weight = self._training_weight(Y, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
-        perfect = None
-        if self.scoring == "loss":
-            score, perfect = None, 0.0
-        elif self.scoring is None:
-            truth = self._truth(held_out)
-            score = lambda S: self._target.score(S, truth, weight)  # noqa: E731
-            perfect = 1.0
-        else:
+        score: OwnScore | Scoring | None = None
+        if self.scoring is None:
+            score = OwnScore(self._target, self._truth(held_out), weight)
+        elif self.scoring != "loss":
             named = held_out.named()
             score = Scoring(self, X if named is None else named, held_out.y, weight)
         constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
         X = X if self._scaling is None else self._scaling.apply(X)
-        return Validation(X, self._wanted(Y), training_weight, score, constant, perfect)
+        return Validation(X, self._wanted(Y), training_weight, score, constant)
 
     # The fitted model ----------------------------------------------------------------
 

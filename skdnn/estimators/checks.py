@@ -5,16 +5,22 @@ import inspect
 import threading
 import warnings
 from collections.abc import Iterator
-from numbers import Real
+from numbers import Integral, Real
 from operator import is_
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn import get_config
+from sklearn.metrics import get_scorer_names
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from skdnn.engine.activations import get_activation
+from skdnn.engine.activations import ACTIVATIONS, get_activation
+from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
+from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
+from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.optimizers import OPTIMIZERS
-from skdnn.estimators._sklearn import StrOptions
+from skdnn.engine.schedules import SCHEDULES
+from skdnn.estimators._sklearn import HasMethods, Hidden, Interval, Options, StrOptions
 from skdnn.estimators.construction import (
     RISING,
     GivenSchedule,
@@ -36,20 +42,74 @@ class DtypeOptions(StrOptions):
             return False
 
 
-def validate_what_was_set(partial_fit):
-    """Decorate a method so that it validates parameters that were set since its last call.
+# What scikit-learn's validation allows for the hyperparameters that both estimators have.
+CONSTRAINTS: dict[str, list] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [
+        StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
+        HasMethods(["forward", "derivative"]),
+        list,
+        tuple,
+    ],
+    "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions(set(SCHEDULES)), callable, Hidden(Real)],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "batch_norm": ["boolean"],
+    "batch_norm_momentum": [Interval(Real, 0, 1, closed="right")],
+    "init": [StrOptions({"auto", *INITIALIZERS, *INITIALIZER_ALIASES})],
+    "bias_init": [StrOptions({"auto", *BIAS_INITIALIZERS})],
+    "normalize_X": ["boolean"],
+    "warmup": [Interval(Real, 0, 1, closed="left")],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "rho": [Interval(Real, 0, 1, closed="left")],
+    "scoring": [StrOptions({*get_scorer_names(), "loss"}), callable, None],
+    "dtype": [DtypeOptions({"float32", "float64"})],
+}
 
-    scikit-learn's decorator, which is to come below, does so in the first call only.
+
+# The values that were validated last, of every estimator; a note that is no part of its state.
+_validated: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def validate_what_was_set(partial_fit):
+    """Decorate `partial_fit` so that it validates the parameters that were set since its last call.
+
+    `fit_context`, the decorator inside this one, does so in the first call only.
     """
 
     @functools.wraps(partial_fit)
     def wrapper(estimator, *args, **kwargs):
         if "_network" in vars(estimator) and not get_config()["skip_parameter_validation"]:
             values = [vars(estimator).get(name) for name in defaults_of(type(estimator))]
-            before = vars(estimator).get("_validated")
+            before = _validated.get(estimator)
             if before is None or not all(map(is_, values, before)):
                 estimator._validate_params()
-                estimator._validated = values
+                _validated[estimator] = values
         return partial_fit(estimator, *args, **kwargs)
 
     return wrapper
@@ -102,7 +162,8 @@ def check_schedule(schedule, n_epochs: int) -> None:
 
 # Without effect ---------------------------------------------------------------------------------
 
-# What scikit-learn's estimators have, and the values for which they say nothing where it is idle.
+# The parameters of scikit-learn's estimators, and their values.  These estimators say nothing of a
+# parameter that has no effect.
 PEER = {*defaults_of(MLPClassifier), *defaults_of(MLPRegressor)}
 PEER_VALUES = {
     "solver": ("adam", "sgd", "lbfgs"),

@@ -62,8 +62,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
         Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        (t + 1) ** power_t, where t are the samples seen ("sgd") or ten thousands of them (the
-        adaptive solvers); "adaptive": divided by 5 whenever training would have stopped for lack
+        (t + 1) ** power_t, t being the samples seen ("sgd"), or the ten thousands of them (the
+        other solvers); "adaptive": divided by 5 whenever training would have stopped for lack
         of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %; "step": a tenth at
         1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then down; "coslog4": four
         waves.  Progress counts the steps over those of `max_iter` epochs, in `partial_fit` too,
@@ -81,14 +81,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Seed of the initial weights, the validation split, the shuffling and dropout, each
         with a stream of its own.
     tol : float, default=1e-4
-        Smallest improvement of the training loss (or validation score) that counts; for
-        "lbfgs" the largest gradient component at the end.  It also ends where the loss falls by
-        less than 2.2e-9 of itself in an iteration, scipy's rule; a tol below the default lowers
-        that in proportion, to 1.4e-14, for those who want the exact minimum.
+        Smallest improvement of the training loss (or validation score) that counts.  "lbfgs" ends
+        when no component of the gradient is larger than tol.  It also ends when the loss falls by
+        less than 2.2e-9 of itself in an iteration, which is scipy's rule; a tol below the default
+        lowers this share in proportion, down to 1.4e-14, for those who want the exact minimum.
     verbose : bool, default=False
         Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
-        and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
-        the validation data, learning rate, seconds.
+        and "Validation score: 0.500000" if there is one) and a line of our own with the loss on the
+        validation data, the learning rate and the seconds.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
         the best epoch after `early_stopping`, and from what was written into `coefs_`.
@@ -100,7 +100,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Whether to watch a validation score instead of the training loss, and keep the
         parameters of its best epoch.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out, where `fit` gets no `X_val`: at least two,
+        Share of the rows that early stopping holds out if `fit` gets no `X_val`: at least two,
         with the shares of the classes as far as it can be.  A class of one row stays in training.
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
@@ -119,10 +119,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Share of the target that is spread over all classes alike.
     weight_decay : float, default=0.0
         Decoupled weight decay (AdamW), with every minibatch solver: before each step the
-        weights shrink by the factor ``1 - lr * weight_decay``.  Where `alpha` adds
+        weights shrink by the factor ``1 - lr * weight_decay``.  `alpha` adds
         ``alpha / batch_size * W`` to the gradient, which an adaptive solver then rescales
-        weight by weight, `weight_decay` acts on all alike; with plain "sgd" the two agree
-        where ``weight_decay = alpha / batch_size``.
+        weight by weight, but `weight_decay` acts on all alike; with plain "sgd" the two agree
+        if ``weight_decay = alpha / batch_size``.
     dropout : float or list of float, default=0.0
         Share of the hidden units dropped in a training step; a list has one a hidden layer.
     input_dropout : float, default=0.0
@@ -132,24 +132,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     batch_norm_momentum : float, default=0.1
         Weight of the newest batch in the running statistics that prediction uses.
     init : str, default="auto"
-        Initial weights: "auto" takes "glorot_uniform", scikit-learn's choice and the most accurate
-        one in the measurements of `benchmarks/defaults.md`, but LeCun's for "selu"; or
+        Initial weights: "auto" is "glorot_uniform", scikit-learn's choice and the most accurate
+        one in the measurements of `benchmarks/defaults.md`, but "lecun_normal" for "selu"; or
         "glorot_uniform", "glorot_normal" (also "xavier_…"), "he_uniform", "he_normal" (also
         "kaiming_…"), "lecun_uniform", "lecun_normal", "orthogonal", "normal" (standard deviation
         0.01), "zeros".
     bias_init : str, default="auto"
-        Initial biases: "glorot_uniform", uniform in ±√(6 / (n_in + n_out)) as scikit-learn's;
-        "fan_in", in ±1/√n_in as PyTorch's; "uniform", in ±1; "zeros", which lets the kinks of all
-        rectified units go through the origin.  "auto" is "glorot_uniform", and "zeros" if the
-        weights start at zero.
+        Initial biases: "glorot_uniform", uniform in ±√(6 / (n_in + n_out)), scikit-learn's;
+        "fan_in", uniform in ±1/√n_in, PyTorch's; "uniform", uniform in ±1; or "zeros", with which
+        the kinks of all rectified units go through the origin.  "auto" is "zeros" if
+        ``init="zeros"``, and otherwise "glorot_uniform".
     normalize_X : bool, default=True
-        Whether columns of X in other units are shifted and scaled in training, and shift and scale
-        folded into the first layer, so that `coefs_` is a plain network on X itself.  If the
-        columns are more or less standardised, within [-1, 1], or flags, X is left as it is.
-        Otherwise columns go by mean and standard deviation of the training rows; a column of
-        mostly one value keeps that value as its origin, and its scale is that of the others.
-        Sparse columns are not centred.  `alpha`, `max_norm` and `weight_decay` are about the
-        weights in training.  Not for a network without hidden layers, a linear model.
+        Whether the columns of X are shifted and scaled in training if they need it.  Shift and
+        scale are then folded into the first layer, so that `coefs_` is a plain network on X itself.
+        Columns of numbers stay as they are if all of them are more or less standardised, or within
+        [-1, 1]; otherwise each is shifted by its mean and divided by its standard deviation over
+        the training rows.  A column of mostly one value is shifted by that value and divided by the
+        root mean square of the deviations from it, unless these are of moderate size.  A flag (a
+        column of two values, such as one-hot code) that fewer than a quarter of the rows have is
+        made three times smaller if there are columns of numbers beyond [-1, 1] beside it.
+        Sparse columns are not shifted.  `alpha`, `max_norm` and `weight_decay` act on the weights
+        in training.  A network without hidden layers is a linear model: its X is left as it is.
     warmup : float, default=0.0
         Share of training over which the learning rate first rises from 0, ahead of the schedule;
         not for "one_cycle" and "coslog4", which have a rise of their own.
@@ -162,8 +165,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     scoring : str, callable or None, default=None
         What early stopping watches: None is the estimator's own score (accuracy), "loss" the
         validation loss; or any scorer of scikit-learn, which gets the rows of a DataFrame as a
-        DataFrame.  As long as no score says anything (nan, infinite, R² of a constant y) the
-        validation loss decides; if none ever does, a warning says so.
+        DataFrame and must return a number.  As long as no score says anything (because it is nan or
+        infinite, or y is constant) the validation loss decides; if none ever does, a warning says
+        so.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
         always takes float64.
@@ -171,7 +175,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Attributes
     ----------
     classes_ : ndarray or list of ndarray
-        Class labels, sorted; a list, one an output, where y has several columns of classes.
+        Class labels, sorted; a list, one an output, if y has several columns of classes.
         Objects that are numbers become an array of numbers; strings, in one column, one of text.
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.  What is
@@ -206,14 +210,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    The task is told from y.  One column is a choice between its classes; where there is but one
-    class, it is always predicted.  Several columns in which all values are 0 and 1 (or False and
-    True) are an indicator matrix: as many labels, any of which may apply.  Several columns with
-    any other value, such as 1 and 2, -1 and 1, or text, are as many choices between classes, for
-    which `classes_`, `predict_proba` and `decision_function` are lists, as in forests.  So which
-    values happen to be in a part of y makes a difference only where it shows 0 and 1 alone, and
-    the whole has more: `partial_fit` with a list of the `classes` of every column, or classes
-    with texts for names, are choices between classes whatever a part of y shows.
+    The values of y say what the task is.  One column is a choice between its classes; if there is
+    only one class, it is always predicted.  Several columns in which all values are 0 and 1 (or
+    False and True) are an indicator matrix: as many labels, any of which may apply.  Several
+    columns with any other value, such as 1 and 2, -1 and 1, or text, are as many choices between
+    classes, for which `classes_`, `predict_proba` and `decision_function` are lists, as in forests.
+    So a part of y means another task than the whole only if the part has no other values than 0 and
+    1 but the whole has.  Two things prevent that: texts as labels, or a list of the `classes` of
+    every column in the first call of `partial_fit`.
 
     Ctrl-C: KeyboardInterrupt always leaves `fit` and `partial_fit`, so that it ends loops,
     cross-validation and searches too.  What an interrupted `fit` had learned is kept: the estimator
@@ -383,7 +387,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over X and y.
 
-        k calls equal one `fit` of k epochs, bit for bit, given the same data.
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
+        shifts and scales by is measured in the first call.
 
         Parameters
         ----------
@@ -401,6 +406,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : object
             The estimator, trained further.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, `early_stopping` is set, the shape of X or y is
+            not that of the call before, or the loss was not finite; if the first call has no
+            `classes`, or a later one has others; and if ``class_weight="balanced"``.
+            The estimator is then as it was, and after a KeyboardInterrupt too.
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -450,8 +463,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes), or list of ndarray
-            For two classes one score, positive for the second, otherwise one a class; a list
-            where y has several columns of classes.
+            For two classes one score, positive for the second, otherwise one a class; a list if y
+            has several columns of classes.
         """
         S, dtype = self._raw_scores(X)
         return self._target.decision(S.astype(dtype, copy=False))
@@ -469,7 +482,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or list of ndarray
-            In float64, in the order of `classes_`; a list where y has several columns of
+            In float64, in the order of `classes_`; a list if y has several columns of
             classes.  With the losses "hinge" and "perceptron" there is no such method.
         """
         S, _ = self._raw_scores(X)
@@ -488,7 +501,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or list of ndarray
-            In the shape of `predict_proba`; minus infinity where a probability is zero.
+            In the shape of `predict_proba`; minus infinity for a probability of zero.
         """
         P = self.predict_proba(X)
         return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)

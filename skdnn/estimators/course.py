@@ -1,6 +1,6 @@
-"""A training under an estimator: how it begins, how it goes on, how it ends.
+"""A training under an estimator: what it remembers, how it begins and how it goes on.
 
-A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `run`, which ends with `conclude`.
+A call of ``fit`` or ``partial_fit`` is `begin` or `resume`, then `running.run`.
 """
 
 import copy
@@ -10,16 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skdnn.engine.batches import Batches
 from skdnn.engine.network import Network
-from skdnn.engine.stopping import BestState, Outcome, Patience, blow_up
-from skdnn.engine.training import Training, Watch, descend, descend_lbfgs
+from skdnn.engine.stopping import BestState, Outcome, Patience
+from skdnn.engine.training import Training
 from skdnn.estimators.construction import (
-    anneals,
     build_descent,
     build_layers,
     build_network,
@@ -39,28 +35,28 @@ class Course:
     patience : Patience
         How long nothing has improved.
     best : BestState
-        Parameters at the end of the best epoch, by validation score or else by training loss; those
-        that are kept after a divergence; the fitted ones where no more than they were left to go
-        on from.
+        Parameters at the end of the best epoch, by validation score or else by training loss.
+        After a divergence they are those that are kept; if a training begins again from a fitted
+        network alone, they are its parameters.
     history : dict of str to list of float
-        One entry an epoch, nan where a column was not watched.
+        One entry an epoch, nan for what was not watched in it.
     split_seed : int
         Seed of the validation split, so that going on splits in the same way.
     watched : tuple
         What the scores that patience and best compare are scores of.
     scored : bool
-        Whether they are validation scores; with early stopping the validation loss stands in for
-        those as long as they say nothing.
+        Whether these scores are validation scores.  With early stopping the validation loss stands
+        in for them as long as they say nothing.
     epochs_before : int
         Epochs that were done when the last call began.
     initial_values : ndarray of shape (n,) or None
-        Parameters with which it began; None when it is over.
+        Parameters with which the last call began; None when that call is over.
     outcome : Outcome or None
-        Why it ends; None while it goes on.
+        Why the last call ends; None while it goes on.
     published : int or None
         Fingerprint of the network that predicts, as it was made from the one in training.
     mended : bool
-        Whether it diverged, and better parameters than the last ones were put back.
+        Whether the last call diverged, and better parameters than its last ones were put back.
     """
 
     training: Training
@@ -97,7 +93,7 @@ class Course:
 
     @contextmanager
     def undone_on_error(self):
-        """Go back to where it is now, the numbers in place, if what is inside fails."""
+        """Give the course back the state it has now, in place, if what is inside fails."""
         fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
         fields |= {name: copy.deepcopy(fields[name]) for name in ("patience", "best")}
         watched = set(self.history)
@@ -112,13 +108,17 @@ class Course:
             self.training.restore(saved)
             raise
 
-    def forget_best(self) -> None:
-        """Compare no more with what was watched so far."""
-        self.best = BestState()
+    def forget_best(self, scored: bool = False) -> None:
+        """Compare no more with what was watched so far; `scored` says what is watched from now."""
+        self.best, self.scored = BestState(), scored
         self.patience.best, self.patience.count = -math.inf, 0
 
     def mend_interrupted(self, n_samples: int) -> None:
-        """Forget an epoch of so many samples that was not recorded, and numbers it has spoilt."""
+        """After an interrupt, undo what an epoch of so many samples left half done.
+
+        An epoch that was run but not recorded does not count, and parameters that are not finite
+        are replaced by the best.
+        """
         training = self.training
         if training.n_epochs > self.n_epochs:  # its validation was interrupted
             training.n_epochs, training.n_samples = self.n_epochs, training.n_samples - n_samples
@@ -140,11 +140,11 @@ class Course:
             values[:] = self.best.values
             self.training.reset_optimizer()
 
-    def go_on_from(self, network: Network, patience: Patience) -> None:
+    def go_on_from(self, network: Network) -> None:
         """Take over numbers that someone has set: what was seen before is not about them."""
         values = self.training.network.parameters.values
         values[:] = network.parameters.values
-        self.best, self.patience, self.scored = BestState(), patience, False
+        self.forget_best()
         if self.running:
             self.initial_values = values.copy()
 
@@ -185,7 +185,7 @@ def begin(estimator, network: Network | None = None) -> Course:
 
 
 def warn_of_dropped(course: Course | None) -> None:
-    """Warn where a training that was cut short is not gone on with."""
+    """Warn if a training that was cut short is dropped."""
     if course is not None and course.running and course.losses:
         warnings.warn(
             f"A training that was cut short after {len(course.losses)} epochs is dropped, and "
@@ -213,11 +213,11 @@ def resume(estimator) -> Course:
     training, new = course.training, patience(estimator)
     training.own()
     if fingerprint(estimator._network) != course.published:
-        course.go_on_from(estimator._unpublished(estimator._network.copy()), new)
+        course.go_on_from(estimator._unpublished(estimator._network.copy()))
     training.replace_network(adapted(estimator, training.network))
     training.change(estimator._loss(estimator._target), build_descent(estimator))
     if watched(estimator, training) != course.watched:
-        course.watched, course.scored = watched(estimator, training), False
+        course.watched = watched(estimator, training)
         course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.running:  # of a checkpoint: the same call goes on
@@ -243,7 +243,7 @@ def _begin_again(estimator) -> Course:
 
 
 def warn_of_schedule_end(estimator, training: Training) -> None:
-    """Warn where nothing more will be learned."""
+    """Warn if the schedule is at its end, so that nothing more will be learned."""
     if (
         training.progress() >= 1.0
         and training.learning_rate() < 1e-4 * estimator.learning_rate_init
@@ -273,182 +273,3 @@ def epochs_left(estimator) -> int:
     """Return how many epochs the next `fit` may run."""
     course = vars(estimator).get("_course") if estimator.warm_start else None
     return estimator.max_iter if course is None else course.epochs_left(estimator.max_iter)
-
-
-def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
-    """Run the epochs of a call, or of what is left of it, and warn of what the user should know.
-
-    An incremental call is one epoch: of a `fit` that was cut short if it had one left.
-    """
-    n_epochs = course.epochs_left(estimator.max_iter)
-    left = n_epochs - 1 if incremental and course.running else 0
-    if not course.running or (incremental and n_epochs == 0):
-        course.begin_call()
-    course.outcome, message = _descend(
-        estimator, course.training, batches, 1 if incremental else n_epochs, watch
-    )
-    ended = not (incremental and course.outcome is Outcome.MAX_EPOCHS)  # one is all it wanted
-    if ended:
-        conclude(estimator, course, message, batches)
-    if ended or left <= 0:
-        course.initial_values = None
-
-
-def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
-    """Return why the epochs ended, and what L-BFGS says of it."""
-    if n_epochs == 0:
-        none_left = f"max_iter={estimator.max_iter} leaves none to run"
-        return Outcome.MAX_EPOCHS, none_left if estimator.solver == "lbfgs" else None
-    if estimator.solver != "lbfgs":
-        return descend(training, batches, n_epochs, watch), None
-    options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
-    # Where outliers do no harm they may be nearly all of the value, so shares of it say little.
-    robust = getattr(training.loss, "standardised_by", None) == "quartiles"
-    options["ftol"] = smallest_fall(0.0 if robust else estimator.tol)
-    return descend_lbfgs(training, batches, options, watch)
-
-
-def smallest_fall(tol: float) -> float:
-    """Return the relative fall of the loss that ends L-BFGS: scipy's, less for a smaller tol."""
-    eps = np.finfo(float).eps
-    return max(1e7 * eps * min(tol / 1e-4, 1.0), 64 * eps)
-
-
-RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infinite"
-
-
-def conclude(estimator, course: Course, message: str | None, batches: Batches) -> None:
-    """Mend a training that went wrong, and warn of what the user should know."""
-    outcome = course.outcome
-    what = what_went_wrong(estimator, course, batches)
-    if what is not None and _recover(estimator, course, what, batches):
-        course.mended = True
-    elif outcome is Outcome.MAX_EPOCHS and message is not None:
-        text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
-        warnings.warn(text + scale_hint(batches), ConvergenceWarning)
-    elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
-        done = len(course.losses)
-        how = "reached" if done == estimator.max_iter else f"exceeded before, by {done},"
-        text = (
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) {how} and the "
-            "optimization hasn't converged yet."
-        )
-        warnings.warn(text + scale_hint(batches), ConvergenceWarning)
-
-
-def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
-    """Return in words what is to be mended, or None; a loss that came back down is nothing."""
-    losses, epoch = course.losses, blow_up(course.losses)
-    has_log_link = course.training.loss.out_activation == "exp"
-    if has_log_link and came_back(losses) and ran_off(estimator, course, batches):
-        return RAN_OFF
-    if epoch is not None and not losses[-1] <= min(losses[: epoch - 1], default=math.inf):
-        return f"Training diverged in epoch {epoch}"
-    return None
-
-
-def came_back(losses: list[float]) -> bool:
-    """Whether the last loss is not far above the smallest."""
-    return bool(losses) and blow_up([min(losses), losses[-1]]) is None
-
-
-def ran_off(estimator, course: Course, batches: Batches) -> bool:
-    """Whether a training has ended, at a finite loss, where predictions exp(s) are far from y.
-
-    The gradient of such a loss hardly depends on s on one side, so s may run off and stay there.
-    Far is worse than e times the mean of y for all rows; at the end of the epochs, where a training
-    may not have come far yet, it must be worse than the start too.
-    """
-    Y, weight = batches.Y, batches.weight
-    far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
-    S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
-    limit = course.training.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
-    if course.losses[-1] <= limit:
-        return False
-    values = course.training.network.parameters.values
-    best = course.best.values if estimator.early_stopping else None
-    end = loss_at(course, values.copy() if best is None else best, batches)
-    if course.outcome is Outcome.MAX_EPOCHS:
-        limit = max(limit, loss_at(course, course.initial_values, batches))
-    return end > limit
-
-
-def loss_at(course: Course, values: np.ndarray, batches: Batches) -> float:
-    """Return the loss of the network with other parameters; nan counts as infinite."""
-    parameters = course.training.network.parameters
-    before = parameters.values.copy()
-    parameters.values[:] = values
-    loss = course.training.evaluate(batches)
-    parameters.values[:] = before
-    return math.inf if math.isnan(loss) else loss
-
-
-def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
-    """Return to the best finite parameters.
-
-    Those with which the best epoch ended may already be on their way out, for the loss of an epoch
-    is that of the steps before; so the candidates are compared on the data.  Returns False, and
-    says nothing, where the loss has come back by itself and the last ones are the best.
-    """
-    cause = cause_of_divergence(estimator, batches) + scale_hint(batches)
-    if course.best.values is None:
-        raise ValueError(
-            "Solver produced non-finite parameter weights. The input data may contain large "
-            f"values and need to be preprocessed. {cause}"
-        )
-    last, values = "of the last epoch", course.training.network.parameters.values
-    candidates = {
-        f"of epoch {course.best.epoch}": course.best.values,
-        "with which training began": course.initial_values,
-    }
-    if not estimator.early_stopping:  # which knows the best by their validation score
-        candidates = {last: values.copy()} | candidates
-    losses = {name: loss_at(course, parameters, batches) for name, parameters in candidates.items()}
-    kept = min(losses, key=losses.get)
-    stays = estimator.early_stopping or kept == last
-    if stays and what != RAN_OFF and came_back(course.losses):
-        return False
-    values[:] = course.best.values = candidates[kept].copy()
-    course.training.reset_optimizer()
-    warnings.warn(
-        f"{what}; the parameters {kept}, the best so far, are kept. {cause}", ConvergenceWarning
-    )
-    return True
-
-
-def cause_of_divergence(estimator, batches: Batches) -> str:
-    """Return a sentence on why a training may have gone wrong."""
-    rate, alpha = estimator.learning_rate_init, estimator.alpha
-    weight = batches.weight_sum() / len(batches)
-    if estimator.solver != "lbfgs" and rate * alpha > weight:
-        divisor = "number of rows" if batches.weight is None else "sum of the weights"
-        return (
-            f"The likely cause is the penalty: alpha={alpha} is divided by the {divisor} of a "
-            f"batch, {weight:.3g} on average (sample_weight and class_weight count), which is too "
-            f"much for learning_rate_init={rate}: use a smaller alpha, or larger weights."
-        )
-    unscaled = " or features that are not scaled" if batches.scaling is None else ""
-    return (
-        "The likely cause is a learning rate that is too high "
-        f"(learning_rate_init={rate}){unscaled}."
-    )
-
-
-def scale_hint(batches: Batches) -> str:
-    """Return a sentence on the scales of the columns of X if training meets a factor of 1,000."""
-    if batches.scaling is not None:
-        return ""
-    X = batches.X[:: 1 + batches.X.shape[0] // 2000]  # some rows tell as much as all
-    with np.errstate(all="ignore"):
-        if sparse.issparse(X):
-            scales = np.sqrt(np.asarray(X.multiply(X).mean(axis=0), dtype=np.float64).ravel())
-        else:
-            scales = np.std(X, axis=0, dtype=np.float64)
-        scales = scales[scales > 0]
-        ratio = scales.max() / scales.min() if len(scales) else 1.0
-    if not ratio >= 1000:
-        return ""
-    return (
-        f" The columns of X differ in scale by a factor of {ratio:.2g}: scale them first, for "
-        "example with StandardScaler."
-    )

@@ -25,13 +25,13 @@ class Sample:
     Attributes
     ----------
     X : ndarray or csr_array of shape (n_samples, n_features)
-        Inputs, in the dtype of the computations; where they are large, float64.
+        Inputs, in the dtype of the computations; in float64 if they are large.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Targets, as the user gave them.
     weight : ndarray of shape (n_samples,) or None
         Weights in float64; None is all ones.
     Y : ndarray of shape (n_samples, ...) or None
-        Targets, as the network's target encodes them; zeros in rows that are not in use.
+        Targets, as the network's target encodes them; rows that are not in use have zeros.
     rows : ndarray of int or None
         The rows in use; None is all of them.  X is not copied to leave some out.
     given : array-like
@@ -170,7 +170,7 @@ def as_numbers(y: np.ndarray) -> np.ndarray:
 
 TOO_SMALL = (
     "{} has only values that are too small for {}, whose smallest is {:.2g}: use larger units or, "
-    "where it is float32, dtype='float64'."
+    "if it is float32, dtype='float64'."
 )
 
 
@@ -192,7 +192,7 @@ def check_scale(estimator, scale, name: str) -> None:
     if np.any(outside):
         raise ValueError(
             f"{name} varies by {scale[outside][0]:.2g}. A network in {info.dtype} can take over "
-            f"scales from {low:.1g} to {high:.1g}: use other units or, where it is float32, "
+            f"scales from {low:.1g} to {high:.1g}: use other units or, if it is float32, "
             "dtype='float64'."
         )
 
@@ -212,7 +212,10 @@ def check_underflow(given, X) -> None:
 
 @contextmanager
 def about(name: str, suffix: str):
-    """Let an error name the parameter that it is about, where that has a suffix."""
+    """Let the errors inside name the parameter with its suffix: X_val instead of X, for example.
+
+    An error that names no parameter is preceded by `name` with the suffix.
+    """
     try:
         yield
     except (TypeError, ValueError) as error:

@@ -19,9 +19,10 @@ SHARE = 0.25  # of the columns, at least
 
 
 def without_names(estimator, X) -> Any:
-    """Return who is to check X_val: where it alone has no names, a copy that does not miss them.
+    """Return the estimator that is to check X_val.
 
-    scikit-learn would warn of names that X does not have.
+    If X has names and X_val does not, a warning names X_val, and a copy of the estimator without
+    names is returned, because scikit-learn would warn of X.
     """
     if not hasattr(estimator, "feature_names_in_") or get_feature_names(X) is not None:
         return estimator
@@ -35,9 +36,9 @@ def without_names(estimator, X) -> Any:
 
 
 def warn_of_other_units(training: Sample, held_out: Sample) -> None:
-    """Warn where the columns of the validation data are in other units than those of training.
+    """Warn if the columns of the validation data are in other units than those of training.
 
-    As where X comes out of the scaler of a pipeline and X_val does not go in.
+    They are if, for example, X comes out of the scaler of a pipeline and X_val never went in.
     """
     X, V = (_some_rows(sample) for sample in (training, held_out))
     both_sparse = sparse.issparse(X) and sparse.issparse(V)
@@ -56,21 +57,21 @@ def _some_rows(sample: Sample) -> Any:
 
 
 def _dense_units(X: np.ndarray, V: np.ndarray) -> str:
-    """Say which columns are far away or of another scale, if they are many or unmistakable.
+    """Say how many columns are far away or of another scale, if they are many or unmistakable.
 
-    Medians and quartiles, so that outliers and skewed columns do not count; columns of two values
-    or constant ones say nothing of units, and quartiles that coincide nothing of the scale.
+    Medians and quartiles are compared, so that outliers and skewed columns do not count.  Constant
+    columns and those of two values say nothing of units, and quartiles that coincide say nothing
+    of the scale.
     """
     X, V = _some_columns(X), _some_columns(V)
     numeric = _is_numeric(X)
     X, V, few = X[:, numeric], V[:, numeric], len(V) < FEW_ROWS
     if X.shape[1] == 0:
         return ""
-    with np.errstate(all="ignore"):
-        low_X, middle_X, high_X = np.quantile(X, [0.25, 0.5, 0.75], axis=0)
-        low_V, middle_V, high_V = np.quantile(V, [0.25, 0.5, 0.75], axis=0)
-        distance = np.abs(middle_V - middle_X) / X.std(axis=0)
-        ratio = (high_V - low_V) / (high_X - low_X)
+    low_X, middle_X, high_X = np.quantile(X, [0.25, 0.5, 0.75], axis=0)
+    low_V, middle_V, high_V = np.quantile(V, [0.25, 0.5, 0.75], axis=0)
+    distance = np.abs(middle_V - middle_X) / X.std(axis=0)
+    ratio = (high_V - low_V) / (high_X - low_X)
     ratio[few | (high_X <= low_X) | (high_V <= low_V)] = 1.0
     ratio = np.maximum(ratio, 1.0 / ratio)
     off = (distance > FAR + 5.0 / len(V)) | (ratio > OTHER_SCALE)

@@ -141,7 +141,7 @@ def distinct_named(classes) -> np.ndarray:
 
 
 def find_codes(column: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the index in `classes` of every label of a column, -1 where it is none of them."""
+    """Return the index in `classes` of every label of a column, -1 for one that is not there."""
     kind = column.dtype.kind
     if kind == classes.dtype.kind and kind not in BY_DICTIONARY:
         codes = np.searchsorted(classes, column)

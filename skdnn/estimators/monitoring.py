@@ -33,7 +33,7 @@ class Monitor:
     hooks : object with ``begin()`` and ``end() -> bool``
         The estimator's callbacks.
     validated : bool
-        Whether an epoch has been.
+        Whether an epoch has been validated.
     """
 
     course: Course
@@ -61,15 +61,14 @@ class Monitor:
         return Outcome.STOPPED if asked and not diverged else self.course.outcome
 
     def _watched(self, validation_loss: float, score: float) -> float:
-        """Return what decides: the score once it has told anything, before that the loss."""
+        """Return what early stopping goes by: the score once one said something, or the loss."""
         course = self.course
         if not course.scored and self.validation.tells(score):
-            course.scored = True
-            course.forget_best()
+            course.forget_best(scored=True)
         return score if course.scored else -validation_loss
 
     def warn_of_silence(self, Y) -> None:
-        """Warn where early stopping had no score to go by, unless all Y to learn are the same."""
+        """Warn if early stopping had no score to go by, unless all Y to learn are the same."""
         silent = self.early_stopping and self.validated and not self.course.scored
         if silent and not (self.validation.constant and (Y[:1] == Y).all()):
             warnings.warn(
@@ -107,11 +106,11 @@ class Monitor:
             )
 
     def _perfect_score(self) -> float | None:
-        """Return the score that improvements are measured from, or None if they count as such."""
+        """Return the score of a network without error; None if unknown, or of no matter."""
         if not self.course.training.loss.relative:
             return None
-        by_loss = not (self.early_stopping and self.course.scored)
-        return 0.0 if by_loss else self.validation.perfect_score
+        by_score = self.early_stopping and self.course.scored
+        return self.validation.perfect_score if by_score else 0.0
 
     def _judge(self, score: float) -> Outcome | None:
         training, patience = self.course.training, self.course.patience
@@ -170,7 +169,7 @@ class Hooks:
 
 
 class NoHooks:
-    """In place of callbacks where there are none: `partial_fit` is but one epoch."""
+    """Stands in for callbacks in `partial_fit`, which runs none: a call is but one epoch."""
 
     def watch(self, snapshot: Callable[[], dict]) -> None:
         pass

@@ -57,8 +57,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
         Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        (t + 1) ** power_t, where t are the samples seen ("sgd") or ten thousands of them (the
-        adaptive solvers); "adaptive": divided by 5 whenever training would have stopped for lack
+        (t + 1) ** power_t, t being the samples seen ("sgd"), or the ten thousands of them (the
+        other solvers); "adaptive": divided by 5 whenever training would have stopped for lack
         of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %; "step": a tenth at
         1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then down; "coslog4": four
         waves.  Progress counts the steps over those of `max_iter` epochs, in `partial_fit` too,
@@ -76,15 +76,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Seed of the initial weights, the validation split, the shuffling and dropout, each
         with a stream of its own.
     tol : float, default=1e-4
-        Smallest improvement of the training loss (or validation score) that counts: tol, or tol
-        times the loss (times 1 - R²) if that is less, so that data without noise are learned to
-        the end.  For "lbfgs" the largest gradient component at the end; it also ends if the loss
-        falls by less than 2.2e-9 of itself in an iteration, scipy's rule, and a tol below the
-        default lowers that in proportion, to 1.4e-14, for those who want the exact minimum.
+        Smallest improvement of the training loss that counts: tol or, if the smallest loss so far
+        is below 1, tol times that loss, so that data without noise are learned to the end.  Of the
+        validation score R² it is likewise tol, or tol times 1 - R²; of other scores it is tol.
+        "lbfgs" ends when no component of the gradient is larger than tol.  It also ends when the
+        loss falls by less than 2.2e-9 of itself in an iteration, which is scipy's rule; a tol below
+        the default lowers this share in proportion, down to 1.4e-14, for those who want the exact
+        minimum.  With "absolute_error", "huber" and "quantile" it is always 1.4e-14.
     verbose : bool, default=False
         Whether to print, for every epoch, scikit-learn's lines ("Iteration 1, loss = 0.69314718",
-        and "Validation score: 0.500000" where there is one) and one with what is new: the loss on
-        the validation data, learning rate, seconds.
+        and "Validation score: 0.500000" if there is one) and a line of our own with the loss on the
+        validation data, the learning rate and the seconds.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
         the best epoch after `early_stopping`, and from what was written into `coefs_`.
@@ -96,7 +98,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Whether to watch a validation score instead of the training loss, and keep the
         parameters of its best epoch.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out, where `fit` gets no `X_val`: at least two.
+        Share of the rows that early stopping holds out if `fit` gets no `X_val`: at least two.
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of the moments of "adam", "adamax", "nadam" and "amsgrad".
     epsilon : float, default=1e-8
@@ -108,25 +110,24 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     normalize_y : bool, default=True
         Whether to train on standardised targets and fold the scale back into the last layer,
         so that `coefs_` is a plain network that predicts y itself.  Loss, `tol`, `alpha` and
-        `huber_delta` then refer to targets of unit scale.  With "squared_error" it is mean and
-        standard deviation of y; with "absolute_error", "huber" and "quantile" its median, and its
-        interquartile range over 1.349, which is the standard deviation of normal y whatever
-        outliers there are (where the quartiles coincide, the median distance of the other y from
-        them over 0.674).  Not for "poisson" and "gamma", whose logarithmic link leaves the scale
-        of y to the last bias.
+        `huber_delta` then refer to targets of unit scale.  With "squared_error" centre and scale
+        are mean and standard deviation of y.  With "absolute_error", "huber" and "quantile" they
+        are its median and its interquartile range over 1.349: for normal y that is the standard
+        deviation, whatever outliers there are.  If the quartiles coincide, the scale is the median
+        distance of the other y from them, over 0.674.  "poisson" and "gamma" leave y as it is, for
+        with their logarithmic link its scale is no more than the last bias.
     huber_delta : float, default=1.35
-        Where the "huber" loss goes over from a parabola into a line, in units of that scale: like
-        the epsilon of scikit-learn's `HuberRegressor`, beyond so many robust standard deviations
-        (there of the residuals, here of y) a residual is an outlier.  Without `normalize_y` in
-        the units of y.
+        Size of a residual at which the "huber" loss goes over from a parabola into a line.  With
+        `normalize_y` it counts in robust standard deviations of y, as the epsilon of scikit-learn's
+        `HuberRegressor` counts in those of the residuals; without, it is in the units of y.
     quantile : float, default=0.5
         The quantile that the loss "quantile" estimates, in (0, 1).
     weight_decay : float, default=0.0
         Decoupled weight decay (AdamW), with every minibatch solver: before each step the
-        weights shrink by the factor ``1 - lr * weight_decay``.  Where `alpha` adds
+        weights shrink by the factor ``1 - lr * weight_decay``.  `alpha` adds
         ``alpha / batch_size * W`` to the gradient, which an adaptive solver then rescales
-        weight by weight, `weight_decay` acts on all alike; with plain "sgd" the two agree
-        where ``weight_decay = alpha / batch_size``.
+        weight by weight, but `weight_decay` acts on all alike; with plain "sgd" the two agree
+        if ``weight_decay = alpha / batch_size``.
     dropout : float or list of float, default=0.0
         Share of the hidden units dropped in a training step; a list has one a hidden layer.
     input_dropout : float, default=0.0
@@ -136,24 +137,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_norm_momentum : float, default=0.1
         Weight of the newest batch in the running statistics that prediction uses.
     init : str, default="auto"
-        Initial weights: "auto" takes "glorot_uniform", scikit-learn's choice and the most accurate
-        one in the measurements of `benchmarks/defaults.md`, but LeCun's for "selu"; or
+        Initial weights: "auto" is "glorot_uniform", scikit-learn's choice and the most accurate
+        one in the measurements of `benchmarks/defaults.md`, but "lecun_normal" for "selu"; or
         "glorot_uniform", "glorot_normal" (also "xavier_…"), "he_uniform", "he_normal" (also
         "kaiming_…"), "lecun_uniform", "lecun_normal", "orthogonal", "normal" (standard deviation
         0.01), "zeros".
     bias_init : str, default="auto"
-        Initial biases: "glorot_uniform", uniform in ±√(6 / (n_in + n_out)) as scikit-learn's;
-        "fan_in", in ±1/√n_in as PyTorch's; "uniform", in ±1; "zeros", which lets the kinks of all
-        rectified units go through the origin.  "auto" is "glorot_uniform", and "zeros" if the
-        weights start at zero.
+        Initial biases: "glorot_uniform", uniform in ±√(6 / (n_in + n_out)), scikit-learn's;
+        "fan_in", uniform in ±1/√n_in, PyTorch's; "uniform", uniform in ±1; or "zeros", with which
+        the kinks of all rectified units go through the origin.  "auto" is "zeros" if
+        ``init="zeros"``, and otherwise "glorot_uniform".
     normalize_X : bool, default=True
-        Whether columns of X in other units are shifted and scaled in training, and shift and scale
-        folded into the first layer, so that `coefs_` is a plain network on X itself.  If the
-        columns are more or less standardised, within [-1, 1], or flags, X is left as it is.
-        Otherwise columns go by mean and standard deviation of the training rows; a column of
-        mostly one value keeps that value as its origin, and its scale is that of the others.
-        Sparse columns are not centred.  `alpha`, `max_norm` and `weight_decay` are about the
-        weights in training.  Not for a network without hidden layers, a linear model.
+        Whether the columns of X are shifted and scaled in training if they need it.  Shift and
+        scale are then folded into the first layer, so that `coefs_` is a plain network on X itself.
+        Columns of numbers stay as they are if all of them are more or less standardised, or within
+        [-1, 1]; otherwise each is shifted by its mean and divided by its standard deviation over
+        the training rows.  A column of mostly one value is shifted by that value and divided by the
+        root mean square of the deviations from it, unless these are of moderate size.  A flag (a
+        column of two values, such as one-hot code) that fewer than a quarter of the rows have is
+        made three times smaller if there are columns of numbers beyond [-1, 1] beside it.
+        Sparse columns are not shifted.  `alpha`, `max_norm` and `weight_decay` act on the weights
+        in training.  A network without hidden layers is a linear model: its X is left as it is.
     warmup : float, default=0.0
         Share of training over which the learning rate first rises from 0, ahead of the schedule;
         not for "one_cycle" and "coslog4", which have a rise of their own.
@@ -166,8 +170,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     scoring : str, callable or None, default=None
         What early stopping watches: None is the estimator's own score (R²), "loss" the
         validation loss; or any scorer of scikit-learn, which gets the rows of a DataFrame as a
-        DataFrame.  As long as no score says anything (nan, infinite, R² of a constant y) the
-        validation loss decides; if none ever does, a warning says so.
+        DataFrame and must return a number.  As long as no score says anything (because it is nan or
+        infinite, or y is constant) the validation loss decides; if none ever does, a warning says
+        so.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the computations, or what numpy takes for it, such as ``np.float64``; "lbfgs"
         always takes float64.
@@ -386,8 +391,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over X and y.
 
-        k calls equal one `fit` of k epochs, bit for bit, given the same data.  The scale of y
-        is that of the first call.
+        k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
+        and `normalize_y` shift and scale by is measured in the first call.
 
         Parameters
         ----------
@@ -402,6 +407,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : object
             The estimator, trained further.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, `early_stopping` is set, the shape of X or y is
+            not that of the call before, or the loss was not finite.
+            The estimator is then as it was, and after a KeyboardInterrupt too.
         """
         return self._partial_fit(X, y, sample_weight)
 

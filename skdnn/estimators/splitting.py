@@ -9,8 +9,13 @@ from sklearn.model_selection import train_test_split
 def part(rows: np.ndarray, labels, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to train on and the share to hold out, at random.
 
-    Where their `labels` are given both have the shares of the classes, as far as it can be: a class
-    of one row stays in training, and so does one row of every other class.
+    If `labels` are given, as codes of the classes, both parts have the shares of the classes, as
+    far as it can be: a class of one row stays in training, and so does one row of every other.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows would be held out, or none be left to train on.
     """
     n_held_out = math.ceil(fraction * len(rows))
     if 0 < n_held_out < len(rows) and (labels is None or can_stratify(labels, n_held_out)):
@@ -20,7 +25,7 @@ def part(rows: np.ndarray, labels, fraction: float, seed: int) -> tuple[np.ndarr
     elif n_held_out == 0 or labels is None:
         train, held_out = rows[n_held_out:], rows[:n_held_out]
     else:
-        train, held_out = (rows[indices] for indices in spread(labels, n_held_out, seed))
+        train, held_out = (rows[indices] for indices in part_evenly(labels, n_held_out, seed))
     if len(held_out) < 2 or len(train) == 0:
         raise ValueError(
             "The validation set is too small. With early_stopping=True and "
@@ -39,8 +44,12 @@ def can_stratify(labels: np.ndarray, n_held_out: int) -> bool:
     return counts.min() >= 2 and len(counts) <= min(n_held_out, len(labels) - n_held_out)
 
 
-def spread(labels: np.ndarray, n_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return indices to train on and to hold out: rows at even distances in the order of class."""
+def part_evenly(labels: np.ndarray, n_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices to train on and to hold out if classes are too small to stratify.
+
+    The rows of classes with two rows or more are put in the order of the classes, at random within
+    each, and rows at even distances are held out.
+    """
     rng = np.random.default_rng(seed)
     counts = np.bincount(labels)
     shuffled = rng.permutation(len(labels))

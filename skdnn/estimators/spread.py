@@ -33,11 +33,11 @@ def moments(Y: np.ndarray, weight: np.ndarray | None) -> Spread:
 
 
 def quartiles(Y: np.ndarray, weight: np.ndarray | None) -> Spread:
-    """Return medians and interquartile ranges over 1.349, as long as the standard deviation is
-    for normal numbers, whatever outliers there are.
+    """Return the medians, and the interquartile ranges over 1.349, of the columns.
 
-    Where the quartiles coincide, for most numbers are the same one, the scale is the median
-    distance of the others from it, over 0.674.  A constant column has scale 1.
+    For normal numbers the latter is the standard deviation, whatever outliers there are.  If the
+    quartiles coincide, because most numbers are the same, the scale is the median distance of the
+    others from that number, over 0.674.  A constant column has scale 1.
 
     Examples
     --------

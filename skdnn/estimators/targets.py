@@ -153,7 +153,7 @@ class MulticlassTarget:
 
 @dataclass
 class MultilabelTarget:
-    """Any of K labels, one score a label; ``sparse`` where y came as a sparse matrix.
+    """Any of K labels, one score a label; ``sparse`` if y came as a sparse matrix.
 
     A code is whether a label is there.
     """
@@ -293,7 +293,7 @@ class RegressionTarget:
 
     ``fold`` writes the scale into the last layer, so that the network predicts y itself;
     with ``log_link`` it predicts the logarithm of y, which is left as it is.
-    ``standardised_by`` names what centre and scale are, None where y is left as it is.
+    ``standardised_by`` names what centre and scale are; it is None if y is left as it is.
     """
 
     centre: np.ndarray

@@ -4,11 +4,10 @@ import copy
 import math
 import reprlib
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
@@ -27,20 +26,22 @@ class Validation:
     ----------
     X, Y, weight : arrays
         Inputs, encoded targets, weights or None.
-    score : callable
-        From raw scores to the number that early stopping watches; None for minus the loss.
+    score : OwnScore, Scoring or None
+        From raw scores to the number that early stopping watches; None is minus the loss.
     constant : bool
-        Whether these are numbers to predict that are all the same.
-    perfect_score : float or None
-        Score of a network without error, if that is known.
+        Whether the targets are numbers that are all the same.
     """
 
     X: Any
     Y: np.ndarray
     weight: np.ndarray | None
-    score: Callable[[np.ndarray], float] | None
+    score: "OwnScore | Scoring | None"
     constant: bool
-    perfect_score: float | None
+
+    @property
+    def perfect_score(self) -> float | None:
+        """Score of a network without error, if it is known."""
+        return 0.0 if self.score is None else self.score.perfect
 
     def evaluate(self, training: Training) -> tuple[float, float]:
         """Return the mean loss, without penalty, and the score of the network as it is."""
@@ -53,18 +54,44 @@ class Validation:
     def tells(self, score: float) -> bool:
         """Whether a score says anything about the epoch.
 
-        R² of numbers that are all the same is 0, whatever is predicted.
+        If all targets are the same number, one that is as before training says nothing: R² is 0
+        then, whatever is predicted.
         """
-        empty = getattr(self.score, "at_start", 0.0) if self.constant and self.score else None
-        return math.isfinite(score) and score != empty
+        as_before = self.constant and self.score is not None and score == self.score.at_start
+        return math.isfinite(score) and not as_before
 
     def silence(self) -> str:
         """Return why the scores say nothing, in words."""
         if self.constant:
             return "y of the validation data is constant, so no score tells epochs apart"
-        name = getattr(self.score, "name", "the score")
-        reason = getattr(self.score, "reason", None)
-        return f"{name} was not finite in any epoch" + (f" ({reason})" if reason else "")
+        if self.score is None:
+            return "the validation loss was not finite in any epoch"
+        reason = f" ({self.score.reason})" if self.score.reason else ""
+        return f"{self.score.name} was not finite in any epoch{reason}"
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """The estimator's own score, accuracy or R², from raw scores.
+
+    Parameters
+    ----------
+    target : target
+        What is predicted.
+    truth, weight : arrays
+        What the target compares its predictions with; weights or None.
+    """
+
+    target: Any
+    truth: np.ndarray
+    weight: np.ndarray | None
+    name: ClassVar[str] = "the score"
+    at_start: ClassVar[float] = 0.0  # R² of numbers that are all the same
+    reason: ClassVar[str | None] = None
+    perfect: ClassVar[float | None] = 1.0
+
+    def __call__(self, S: np.ndarray) -> float:
+        return self.target.score(S, self.truth, self.weight)
 
 
 class Scoring:
@@ -84,13 +111,17 @@ class Scoring:
     at_start : float
         Score before training.
     reason : str or None
-        Why it was not defined, in the words of a metric.
+        Why the score was not defined, in the words of a metric.
+    perfect : None
+        The score of a network without error is unknown.
 
     Raises
     ------
     ValueError
         If it cannot score the data, or does not return a number.
     """
+
+    perfect: ClassVar[float | None] = None
 
     def __init__(self, estimator, X, y, weight):
         self.estimator, self.X, self.y = estimator, X, y
@@ -132,7 +163,7 @@ class Scoring:
 
     @contextmanager
     def _noting_what_is_undefined(self):
-        """Keep to itself what a metric warns of; the fit says once what matters of it."""
+        """Note what a metric warns of, and do not show it: the fit says once what matters of it."""
         with warnings.catch_warnings():
             show = warnings.showwarning
 
@@ -149,7 +180,7 @@ class Scoring:
 
 
 def shown(scoring) -> str:
-    """Return how a scorer is printed; one without a name, or with a broken one, by its class."""
+    """Return how a scorer is printed, or the name of its class if it cannot be."""
     try:
         return repr(scoring)
     except Exception:

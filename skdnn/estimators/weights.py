@@ -47,7 +47,7 @@ class LayerList(list):
         self._write(layers, values)
 
     def write(self, values: Any) -> None:
-        """Write one array a layer, all of them or, where one does not fit, none."""
+        """Write one array a layer: all of them or, if one does not fit, none."""
         self._write(range(len(self)), values)
 
     def _write(self, layers: Any, values: Any) -> None:
@@ -105,7 +105,10 @@ def fingerprint(network: Network) -> int:
 
 
 def in_place_of(before: Network | None, network: Network) -> Network:
-    """Return the network on the vector of the one before it, where there is one that fits."""
+    """Return the network on the vector of the one before it, so that its views stay views.
+
+    If there is none before it, or its vector does not fit or is locked, return the network itself.
+    """
     if before is None or before.dtype != network.dtype:
         return network
     vector = before.parameters
