@@ -377,7 +377,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             perfect = 1.0
         else:
             named = held_out.named()
-            score = Scoring(self, X if named is None else named, held_out.y, weight)
+            given = X if named is None else named
+            score = Scoring(self, given, held_out.y, weight, self._target.lacks_classes(Y))
         constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
         X = X if self._scaling is None else self._scaling.apply(X)
         return Validation(X, self._wanted(Y), training_weight, score, constant, perfect)
