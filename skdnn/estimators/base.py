@@ -494,6 +494,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted. "
                 "A first fit or partial_fit makes the network whose weights can then be set."
             )
+        if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
+            self._network = self._network.sharing()
+            self._network.own()
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 
     def _raw_scores(self, X):
