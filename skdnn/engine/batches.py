@@ -22,8 +22,8 @@ class Scaling:
     Parameters
     ----------
     shift : ndarray of shape (n_in,)
-        What is taken from every column; zeros for a csr_array, of which only what is stored is
-        scaled.
+        What is taken from every column.  Zeros, as for columns measured on a csr_array, let a
+        csr_array be one, of which only what is stored is scaled.
     scale : ndarray of shape (n_in,)
         What every column is divided by; positive.
 
@@ -40,7 +40,13 @@ class Scaling:
     scale: Array
 
     def apply(self, X: Any, out: Array | None = None) -> Any:
-        """Return X̃ for some rows of X, in ``out``, which may be X itself, or new."""
+        """Return X̃ for some rows of X, in ``out``, which may be X itself, or new.
+
+        A csr_array that has to be shifted, because the columns were measured on an array, is sparse
+        no more.
+        """
+        if sparse.issparse(X) and self.shift.any():
+            X = X.toarray()
         if sparse.issparse(X):
             data = X.data / self.scale.astype(X.dtype)[X.indices]
             return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)

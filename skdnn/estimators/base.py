@@ -312,7 +312,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             score = OwnScore(self._target, self._truth(held_out), weight)
         elif self.scoring != "loss":
             named = held_out.named()
-            score = Scoring(self, X if named is None else named, held_out.y, weight)
+            given = X if named is None else named
+            score = Scoring(self, given, held_out.y, weight, self._target.lacks_classes(Y))
         constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
         X = X if self._scaling is None else self._scaling.apply(X)
         return Validation(X, self._wanted(Y), training_weight, score, constant)
@@ -428,6 +429,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted. "
                 "A first fit or partial_fit makes the network whose weights can then be set."
             )
+        if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
+            self._network = self._network.sharing()
+            self._network.own()
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 
     def _raw_scores(self, X):

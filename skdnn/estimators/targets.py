@@ -4,7 +4,8 @@ A target turns the user's ``y`` into the array ``Y`` that a loss wants, and raw 
 back into what the user expects.  ``encode(y)`` is the part of it that takes time, done once in a
 fit: the codes of labels, or standardised numbers; ``wanted(Y, dtype)`` gives them the shape and the
 dtype.  ``stratifies`` says whether a validation split keeps the shares of the classes, ``folds``
-whether the last layer of a trained network has to be rescaled to predict in the units of y.
+whether the last layer of a trained network has to be rescaled to predict in the units of y,
+``lacks_classes(Y)`` whether some rows do not show all classes, so that metrics may not be defined.
 """
 
 import math
@@ -81,6 +82,9 @@ class BinaryTarget:
     def wanted(self, Y, dtype):
         return Y.astype(dtype)[:, None]
 
+    def lacks_classes(self, Y):
+        return lacks_classes(Y, 2)
+
     def class_weights(self, class_weight, Y, weight):
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
@@ -124,6 +128,9 @@ class MulticlassTarget:
 
     def wanted(self, Y, dtype):
         return Y
+
+    def lacks_classes(self, Y):
+        return lacks_classes(Y, self.n_scores)
 
     def class_weights(self, class_weight, Y, weight):
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
@@ -177,6 +184,9 @@ class MultilabelTarget:
     def wanted(self, Y, dtype):
         return Y.astype(dtype)
 
+    def lacks_classes(self, Y):
+        return any(lacks_classes(column, 2) for column in Y.T)
+
     def class_weights(self, class_weight, Y, weight):
         yes_or_no = [np.arange(2)] * self.n_scores
         return weights_by_column(class_weight, yes_or_no, Y.astype(int), weight)
@@ -225,6 +235,10 @@ class MultioutputTarget:
     def wanted(self, Y, dtype):
         return Y
 
+    def lacks_classes(self, Y):
+        columns = zip(self.outputs, Y.T, strict=True)
+        return any(output.lacks_classes(column) for output, column in columns)
+
     def class_weights(self, class_weight, Y, weight):
         return weights_by_column(class_weight, self.classes, Y, weight)
 
@@ -253,6 +267,11 @@ class MultioutputTarget:
 
     def score(self, S, Y, weight):
         return share_right(Y, self.codes(S), weight)
+
+
+def lacks_classes(codes, n_classes: int) -> bool:
+    """Whether some of the classes have no row, or there is but one."""
+    return n_classes == 1 or len(np.unique(codes)) < n_classes
 
 
 def share_right(Y, predicted, weight=None) -> float:
@@ -324,6 +343,9 @@ class RegressionTarget:
 
     def wanted(self, Y, dtype):
         return Y.astype(dtype)
+
+    def lacks_classes(self, Y):
+        return False
 
     def fold(self, network: Network) -> None:
         """Let the last layer predict y: W ← W scale, b ← b scale + centre."""

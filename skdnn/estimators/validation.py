@@ -103,6 +103,9 @@ class Scoring:
         The one whose ``fit`` runs.
     X, y, weight : arrays
         The validation data, X with the names of its columns if the user gave it any.
+    lacks_classes : bool
+        Whether y lacks a class of the estimator, or there is but one: then a metric that cannot do
+        with it, and says so in a ValueError, counts as not defined.
 
     Attributes
     ----------
@@ -123,19 +126,25 @@ class Scoring:
 
     perfect: ClassVar[float | None] = None
 
-    def __init__(self, estimator, X, y, weight):
+    def __init__(self, estimator, X, y, weight, lacks_classes=False):
         self.estimator, self.X, self.y = estimator, X, y
+        self.lacks_classes = lacks_classes
         self.name, self.names = f"scoring={shown(estimator.scoring)}", get_feature_names(X)
         self.scorer = check_scoring(estimator, estimator.scoring)
         self.weights = {} if weight is None else {"sample_weight": weight}
         self.reason: str | None = None
+        self.shown: set[str] = set()  # warnings of the metric, which are to be seen once
         try:
-            self.at_start = self.score()
-        except TypeError as error:
+            at_start = self._ask()
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.name} cannot score the validation data"
                 f"{' with their weights' if self.weights else ''}: {error}"
             ) from error
+        except Exception as error:
+            error.add_note(f"Raised by {self.name} before the first epoch of fit.")
+            raise
+        self.at_start = number_of(at_start, self.name)
 
     def __call__(self, _) -> float:
         try:
@@ -147,9 +156,18 @@ class Scoring:
 
     def score(self) -> float:
         """Return the score of the estimator as fitted so far."""
+        return number_of(self._ask(), self.name)
+
+    def _ask(self):
+        """Return whatever the scorer does; nan where classes that are not there keep it from it."""
         with self._noting_what_is_undefined():
-            score = self.scorer(self._snapshot(), self.X, self.y, **self.weights)
-        return number_of(score, self.name)
+            try:
+                return self.scorer(self._snapshot(), self.X, self.y, **self.weights)
+            except ValueError as error:
+                if not self.lacks_classes:
+                    raise
+                self.reason = str(error)
+                return math.nan
 
     def _snapshot(self):
         estimator = self.estimator
@@ -170,7 +188,8 @@ class Scoring:
             def note(message, category, *details):
                 if issubclass(category, UndefinedMetricWarning):
                     self.reason = str(message)
-                elif not issubclass(category, RuntimeWarning):
+                elif not issubclass(category, RuntimeWarning) and str(message) not in self.shown:
+                    self.shown.add(str(message))
                     show(message, category, *details)
 
             warnings.simplefilter("always", UndefinedMetricWarning)

@@ -98,7 +98,42 @@ def test_prediction_copies_nothing(cls, tmp_path):
     locked = mapped("r")(model, tmp_path)
     assert_array_equal(locked.predict(X), model.predict(X))
     assert isinstance(locked._network.parameters.values, np.memmap)
-    assert not locked.coefs_[0].flags.writeable
+
+
+def write_all(model):
+    model.coefs_ = [2 * W for W in model.coefs_]
+
+
+def write_entry(model):
+    model.coefs_[1] = 3 * model.coefs_[1]
+    model.intercepts_[-1] = model.intercepts_[-1] + 1
+
+
+def write_into_view(model):
+    model.coefs_[0][:] *= 1.5
+    model.intercepts_[0][2] = 0.25
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("write", [write_all, write_entry, write_into_view])
+def test_weights_can_be_set(cls, kept, write, read_back, tmp_path):
+    """They belong to the estimator from then on, not to the file or the buffers."""
+    y = y_for(cls)
+    model = small(cls, warm_start=kept).fit(X, y)
+    locked = read_back(model, tmp_path)
+    for one in (locked, model):
+        write(one)
+    assert_array_equal(locked.predict(X), model.predict(X))
+    assert_same(locked.partial_fit(X, y), model.partial_fit(X, y))
+
+
+@pytest.mark.parametrize("mode", ["c", "r+", "r"])
+def test_weights_that_are_set_stay_out_of_the_file(cls, mode, tmp_path):
+    locked = mapped(mode)(small(cls).fit(X, y_for(cls)), tmp_path)
+    before = (tmp_path / "net.joblib").read_bytes()
+    write_into_view(locked)
+    write_all(locked)
+    assert (tmp_path / "net.joblib").read_bytes() == before
 
 
 @pytest.mark.parametrize("mode", ["c", "r+", "r"])

@@ -324,6 +324,37 @@ def test_partial_fit_keeps_the_units_of_its_first_rows():
     assert net.score(X, y) > 0.9
 
 
+@pytest.mark.parametrize("first, then", [(np.asarray, sparse.csr_array), (sparse.csr_array,) * 2])
+@pytest.mark.parametrize("parameters", [{}, {"solver": "lbfgs"}, {"input_dropout": 0.1}], ids=str)
+def test_sparse_rows_after_dense_ones(first, then, parameters):
+    """What the columns go through was measured once; the same numbers are the same network."""
+    X, y = mixed()
+    nets = [
+        MLPRegressor(hidden_layer_sizes=(8,), max_iter=3, warm_start=True, random_state=0)
+        for _ in range(2)
+    ]
+    for net, convert in zip(nets, (first, then), strict=True):
+        net.set_params(**parameters).fit(first(X), y).fit(convert(X), y)
+        if not parameters:
+            net.partial_fit(convert(X[:50]), y[:50])
+    assert r_squared(nets[1], X, y) == pytest.approx(r_squared(nets[0], X, y), abs=0.05)
+    assert_allclose(nets[1].predict(X), nets[0].predict(X), atol=0.3 * y.std())
+
+
+@pytest.mark.parametrize(
+    "train, held_out", [(np.asarray, sparse.csr_array), (sparse.csr_array, np.asarray)]
+)
+def test_validation_data_sparse_or_not(train, held_out):
+    X, y = mixed()
+    scores = [
+        MLPRegressor(hidden_layer_sizes=(8,), max_iter=4, early_stopping=True, random_state=0)
+        .fit(train(X[:1000]), y[:1000], X_val=convert(X[1000:]), y_val=y[1000:])
+        .validation_scores_
+        for convert in (train, held_out)
+    ]
+    assert_allclose(scores[1], scores[0], rtol=1e-4)
+
+
 def test_one_row_tells_no_scale():
     X, y = linear()
     net = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X[:1], y[:1])

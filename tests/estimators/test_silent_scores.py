@@ -97,6 +97,74 @@ def test_the_loss_decides_where_the_score_says_nothing(cls, scoring, y_val, reas
     assert len(model.validation_scores_) == model.n_iter_
 
 
+LACKING = np.arange(len(X_VAL)) % 2
+THREE = np.where(X[:, 1] > 0.5, 2, LABELS)
+AS_TEXT = np.where(LABELS > 0, "yes", "no")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "scoring, y, y_val",
+    [
+        ("roc_auc_ovr", THREE, LACKING),
+        ("neg_log_loss", THREE, LACKING),
+        ("top_k_accuracy", THREE, LACKING),
+        ("neg_log_loss", LABELS, ONE_CLASS),
+        ("neg_log_loss", ONE_CLASS.repeat(2), ONE_CLASS),
+        ("f1", np.full(len(X), 3), np.full(len(X_VAL), 3)),
+        ("d2_log_loss_score", AS_TEXT, np.full(len(X_VAL), "no")),
+    ],
+)
+def test_the_loss_decides_where_classes_are_missing(scoring, y, y_val, solver):
+    """Metrics that cannot do without a class that is not there."""
+    model = small(MLPClassifier, solver=solver, scoring=scoring, max_iter=15)
+    with pytest.warns(UserWarning, match=f"early_stopping: scoring='{scoring}'.*loss decided"):
+        model.fit(X, y, X_val=X_VAL, y_val=y_val)
+    by_loss = small(MLPClassifier, solver=solver, scoring="loss", max_iter=15)
+    assert_same(model, by_loss.fit(X, y, X_val=X_VAL, y_val=y_val))
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc_ovr", "neg_log_loss", "neg_brier_score"])
+def test_a_class_of_one_row_and_a_metric_of_probabilities(scoring):
+    y = np.where(np.arange(len(X)) == 7, "rare", AS_TEXT.astype("U4"))
+    model = small(MLPClassifier, scoring=scoring, max_iter=10)
+    with pytest.warns(UserWarning, match="loss decided"):
+        model.fit(X, y)
+    assert "rare" in model.classes_
+
+
+def test_what_a_metric_warns_of_is_shown_once():
+    model = small(MLPClassifier, scoring="balanced_accuracy", max_iter=10)
+    with pytest.warns(UserWarning, match="not in y_true") as record:
+        model.fit(X, THREE, X_val=X_VAL, y_val=LACKING)
+    assert len([w for w in record if "not in y_true" in str(w.message)]) == 1
+
+
+@pytest.mark.parametrize(
+    "cls, scoring, y",
+    [
+        (MLPClassifier, "roc_auc", THREE),
+        (MLPClassifier, "f1", AS_TEXT),
+        (MLPClassifier, "accuracy", np.column_stack([LABELS + 1, THREE])),
+        (MLPRegressor, "accuracy", NUMBERS),
+        (MLPRegressor, "neg_max_error", np.column_stack([NUMBERS, NUMBERS])),
+    ],
+)
+def test_a_metric_of_something_else_is_named(cls, scoring, y):
+    with pytest.raises(ValueError, match=f"scoring='{scoring}' cannot score the validation data: "):
+        small(cls, scoring=scoring, validation_fraction=0.5).fit(X, y)
+
+
+@pytest.mark.parametrize("error", [KeyError, RuntimeError, FloatingPointError])
+def test_a_scorer_that_raises_at_once_is_named(cls, error):
+    def scoring(estimator, X, y):
+        raise error("out of order")
+
+    with pytest.raises(error, match="out of order") as caught:
+        small(cls, scoring=scoring).fit(X, data_for(cls)[0])
+    assert caught.value.__notes__[0].startswith("Raised by scoring=")
+
+
 def test_several_constant_outputs():
     Y, held_out = np.c_[NUMBERS, -NUMBERS], np.c_[FIVE, -FIVE]
     model = small(MLPRegressor)
