@@ -3,11 +3,12 @@
     python benchmarks/defaults.py --data FOLDER --seeds 0 1 2
     python benchmarks/defaults.py --data FOLDER --raw --set init=he_uniform bias_init=zeros
 
-A table is a file NAME.parquet with the target in the column `__target__`; columns of dtype
-category, text or boolean are categorical.  Without a folder three tables of scikit-learn are used.
-At most `--max-rows` rows are drawn, and a fifth of them is for testing.  The figure is the
-geometric mean of (error + 0.01) / (error of scikit-learn's MLP + 0.01) on the same split: the share
-of wrong labels, or the root mean squared error over the standard deviation of y.
+A table is a file NAME.parquet with the target in the column `__target__`, floats for a regression
+and else labels; columns of dtype category, text or boolean are categorical.  Without a folder three
+tables of scikit-learn are used.  At most `--max-rows` rows are drawn, and a fifth of them is for
+testing.  The figure is the geometric mean of (error + 0.01) / (error of scikit-learn's MLP + 0.01)
+on the same split: the share of wrong labels, or the root mean squared error over the standard
+deviation of y.
 """
 
 import argparse
@@ -33,8 +34,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import skdnn
-
-MAX_CLASSES = 30  # a target of more whole numbers is a number to predict
 
 
 def parse_value(text):
@@ -62,8 +61,7 @@ def split(X, y, max_rows, seed):
     """Return training and test rows, and whether y are labels."""
     rows = np.random.default_rng(seed).permutation(len(X))[:max_rows]
     X, y = X.iloc[rows], y.iloc[rows]
-    numeric = pd.api.types.is_numeric_dtype(y)
-    labels = not numeric or (y.nunique() <= MAX_CLASSES and np.all(y == np.round(y)))
+    labels = not pd.api.types.is_float_dtype(y)
     if labels:
         frequent = y.map(y.value_counts()) >= 10
         X, y = X[frequent], pd.Series(pd.factorize(y[frequent])[0], index=y[frequent].index)
