@@ -22,8 +22,8 @@ class Scaling:
     Parameters
     ----------
     shift : ndarray of shape (n_in,)
-        What is taken from every column.  Zeros, as for columns measured on a csr_array, let a
-        csr_array be one, of which only what is stored is scaled.
+        What is subtracted from every column.  If it is zero, as for columns measured on a
+        csr_array, a csr_array stays one, and only what it stores is scaled.
     scale : ndarray of shape (n_in,)
         What every column is divided by; positive.
 

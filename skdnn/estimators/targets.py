@@ -3,9 +3,9 @@
 A target turns the user's ``y`` into the array ``Y`` that a loss wants, and raw scores ``S``
 back into what the user expects.  ``encode(y)`` is the part of it that takes time, done once in a
 fit: the codes of labels, or standardised numbers; ``wanted(Y, dtype)`` gives them the shape and the
-dtype.  ``stratifies`` says whether a validation split keeps the shares of the classes, ``folds``
-whether the last layer of a trained network has to be rescaled to predict in the units of y,
-``lacks_classes(Y)`` whether some rows do not show all classes, so that metrics may not be defined.
+dtype.  ``stratifies`` says whether a validation split keeps the shares of the classes.  ``folds``
+says whether the last layer of a trained network has to be rescaled to predict in the units of y.
+``lacks_classes(Y)`` says whether Y lacks a class, so that metrics may not be defined.
 """
 
 import math
@@ -270,7 +270,7 @@ class MultioutputTarget:
 
 
 def lacks_classes(codes, n_classes: int) -> bool:
-    """Whether some of the classes have no row, or there is but one."""
+    """Whether a class has no row, or there is only one class."""
     return n_classes == 1 or len(np.unique(codes)) < n_classes
 
 

@@ -104,8 +104,8 @@ class Scoring:
     X, y, weight : arrays
         The validation data, X with the names of its columns if the user gave it any.
     lacks_classes : bool
-        Whether y lacks a class of the estimator, or there is but one: then a metric that cannot do
-        with it, and says so in a ValueError, counts as not defined.
+        Whether y lacks a class of the estimator, or there is only one class.  A ValueError of the
+        metric then means that the score is not defined.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class Scoring:
         return number_of(self._ask(), self.name)
 
     def _ask(self):
-        """Return whatever the scorer does; nan where classes that are not there keep it from it."""
+        """Return whatever the scorer returns; nan if it raises because y lacks classes."""
         with self._noting_what_is_undefined():
             try:
                 return self.scorer(self._snapshot(), self.X, self.y, **self.weights)
