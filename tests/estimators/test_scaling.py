@@ -355,6 +355,35 @@ def test_validation_data_sparse_or_not(train, held_out):
     assert_allclose(scores[1], scores[0], rtol=1e-4)
 
 
+STREAMS = {
+    "standardised": lambda X: scale(X),
+    "unit": lambda X: X,
+    "in other units": lambda X: 1000 * X + 300,
+}
+
+
+def streamed(model, X, y, first):
+    for epoch in range(25):
+        start = 0
+        while start < len(y):
+            rows = slice(start, start + (first if epoch == start == 0 else 50))
+            model.partial_fit(X[rows], y[rows])
+            start = rows.stop
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize("units", STREAMS)
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("first", [1, 2, 3, 5])
+def test_a_stream_whose_first_rows_tell_little(units, ordered, first):
+    """Few rows, be they the smallest of a column."""
+    X, y = make_friedman1(600, noise=0.3, random_state=1)
+    order = np.argsort(X[:, 0]) if ordered else np.arange(len(y))
+    X, y = STREAMS[units](X)[order], scale(y)[order]
+    ours = MLPRegressor(normalize_y=False, random_state=0)
+    assert streamed(ours, X, y, first) > streamed(TheirRegressor(random_state=0), X, y, first) - 0.1
+
+
 def test_one_row_tells_no_scale():
     X, y = linear()
     net = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X[:1], y[:1])
