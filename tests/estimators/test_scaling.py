@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -266,6 +267,27 @@ def test_near_constant_columns_are_not_blown_up(column, dtype):
     Z = X.copy()
     Z[:, -1] *= 1 + 1e-4
     assert_allclose(net.predict(Z), net.predict(X), atol=0.05 * y.std())
+
+
+SPANS = {"five minutes": 300, "an hour": 3600, "a month": 3e6}
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("unit", [1, 1e3, 1e9], ids=["s", "ms", "ns"])
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_times_since_1970(span, unit, as_frame):
+    g, n = rng(3), 500
+    t, z = g.uniform(size=n), g.normal(size=n)
+    X, y = np.column_stack([unit * (1.7e9 + SPANS[span] * t), z]), np.sin(6 * t) + z
+    X = pd.DataFrame(X, columns=["t", "z"]) if as_frame else X
+    parameters = {"hidden_layer_sizes": (30,), "learning_rate_init": 0.01, "random_state": 0}
+    assert MLPRegressor(dtype="float64", **parameters).fit(X, y).score(X, y) > 0.95
+    net = MLPRegressor(**parameters)
+    if span == "a month":
+        assert net.fit(X, y).score(X, y) > 0.95
+    else:
+        with pytest.warns(UserWarning, match="1 of 2 columns of X vary so little.*dtype='float64'"):
+            net.fit(X, y)
 
 
 def test_only_rows_of_training_count():
