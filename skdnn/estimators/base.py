@@ -24,7 +24,14 @@ from skdnn.estimators.held_out import warn_of_other_units, without_names
 from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks
 from skdnn.estimators.plain import from_plain, to_plain
 from skdnn.estimators.running import run
-from skdnn.estimators.scaling import fold, measure, unfold
+from skdnn.estimators.scaling import (
+    ROUNDING,
+    SINGLE_ROUNDING,
+    fold,
+    measure,
+    unfold,
+    warn_of_blur,
+)
 from skdnn.estimators.summary import as_text
 from skdnn.estimators.targets import all_finite
 from skdnn.estimators.validation import OwnScore, Scoring, Validation
@@ -226,9 +233,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not resuming:
             # a network without hidden layers is a linear model: its penalty is on the weights of X
             scales = self.normalize_X and hidden_sizes(self)
-            self._scaling = measure(train.X, train.rows, train.weight) if scales else None
-            if self._scaling is not None:
-                check_scale(self, self._scaling.scale, "A column of X")
+            dtype, given = compute_dtype(self), getattr(train.given, "dtype", None)
+            rounding = SINGLE_ROUNDING if "float32" in (dtype, str(given)) else ROUNDING
+            found = measure(train.X, train.rows, train.weight, rounding) if scales else None
+            self._scaling = found
+            if found is not None:
+                check_scale(self, found.scale, "A column of X")
+                warn_of_blur(found, train.given, train.X, dtype)
 
     def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Sample | None]:
         """Return the rows to train on and those to validate on, if any."""

@@ -129,7 +129,13 @@ def read_y(estimator, y, **options) -> np.ndarray:
         raise ValueError("Input y contains NaN: some of its values are masked.")
     try:
         y = check_array(y, dtype=None, input_name="y", **options)
-    except DTypePromotionError:  # columns of a frame with no dtype in common
+    except (
+        DTypePromotionError,
+        TypeError,
+        ValueError,
+    ):  # columns of a frame with no dtype in common
+        if not hasattr(y, "columns"):
+            raise
         y = check_array(np.asarray(y, dtype=object), dtype=None, input_name="y", **options)
     numbers = y.data if sparse.issparse(y) else y
     if has_missing(numbers):
@@ -205,9 +211,14 @@ def check_underflow(given, X) -> None:
     small = np.flatnonzero((X.max(axis=0) < tiny) & (X.min(axis=0) > -tiny))
     if len(small) == 0:
         return
-    before = given.iloc[:, small] if hasattr(given, "iloc") else np.asarray(given)[:, small]
-    if np.any(np.asarray(before, dtype=np.float64) != 0):
+    if np.any(in_double(given, small) != 0):
         raise ValueError(TOO_SMALL.format("A column of input X", X.dtype, tiny))
+
+
+def in_double(given, columns: np.ndarray) -> np.ndarray:
+    """Return some columns of X, as the user gave it, in double precision."""
+    some = given.iloc[:, columns] if hasattr(given, "iloc") else np.asarray(given)[:, columns]
+    return np.asarray(some, dtype=np.float64)
 
 
 @contextmanager

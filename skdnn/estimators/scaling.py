@@ -6,6 +6,7 @@ takes shift and scale over: W ← W / scale, b ← b - shift W.  So the weights 
 belong to X itself.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +15,23 @@ from scipy import sparse
 from skdnn.engine.batches import Scaling
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
+from skdnn.estimators.data import in_double
 
 BLOCK_NUMBERS = 2**16  # numbers of X that are looked at together
 MEDIAN_ROWS = 2000  # rows from which the value that most rows share is guessed
-ROUNDING = 1e-6  # a spread so small beside the values is no more than their rounding
+# A spread so small beside the values is no more than their rounding, in double or single precision.
+ROUNDING, SINGLE_ROUNDING = 1e-8, 1e-6
 # X is left as it is if the numbers of all columns are of a size that networks are used to:
 MEAN, STD = 2.0, (0.3, 3.5)  # standardised, more or less,
 UNIT = 0.5  # within [-1, 1], and of this range at least,
 DEVIATION = (0.05, 2.5)  # or mostly of one value: the size of what deviates from it.
 # Of other X columns of the last kind are left as they are.
 FLAG, RARE = 3.0, 0.25  # Flags that fewer rows have become so many times smaller: see `measure`.
+FEW, FEW_SIZE = 6, 10.0  # So few rows tell little: columns up to this size are left alone.
 EQUAL = 1e-9  # relative rounding of sums over equal numbers
 
 
-def measure(X, rows, weight) -> Scaling | None:
+def measure(X, rows, weight, rounding: float = SINGLE_ROUNDING) -> Scaling | None:
     """Return what the columns of X have to go through, or None if all are in order already.
 
     Parameters
@@ -38,6 +42,8 @@ def measure(X, rows, weight) -> Scaling | None:
         The rows in use; None is all of them.
     weight : ndarray of shape (n_samples,) or None
         Weights of the rows.
+    rounding : float, default=1e-6
+        A spread of so small a share of the values is none.
 
     Returns
     -------
@@ -52,11 +58,19 @@ def measure(X, rows, weight) -> Scaling | None:
     a quarter of the rows have it, it is made three times smaller than numbers: few rows tell of it,
     yet an adaptive solver moves its weights by as much as others, so they are overfitted first.
     Tables of flags alone are left as they are.  `benchmarks/defaults.md` has the measurement.
+
+    Fewer rows than six, as a stream may begin with, may be alike by chance, so no scale is made of
+    less than a share of the numbers themselves.
     """
     found = (
         sparse_statistics(X, rows, weight) if sparse.issparse(X) else statistics(X, rows, weight)
     )
-    shift, scale = shift_and_scale(found)
+    shift, scale = shift_and_scale(found, rounding)
+    n = X.shape[0] if rows is None else len(rows)
+    if n < FEW:
+        size = np.maximum(-found.low, found.high)
+        scale = np.maximum(scale, size / n**3)
+        shift, scale = (np.where(size <= FEW_SIZE, left, a) for left, a in ((0, shift), (1, scale)))
     if np.all(shift == 0) and np.all(scale == 1):
         return None
     return Scaling(shift, scale)
@@ -80,7 +94,7 @@ class Statistics(NamedTuple):
     high: np.ndarray
 
 
-def shift_and_scale(c: Statistics) -> tuple[np.ndarray, np.ndarray]:
+def shift_and_scale(c: Statistics, rounding: float) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale of every column."""
     mostly_one = c.share < 0.5
     flag, number = c.alike & (c.share > 0) & (c.share < RARE), ~mostly_one
@@ -91,7 +105,8 @@ def shift_and_scale(c: Statistics) -> tuple[np.ndarray, np.ndarray]:
     beside_numbers = flag & np.any(number & ~unit)
     in_order = np.where(number, numbers_in_order, usual_in_order & ~beside_numbers)
     shift, scale = np.where(number, c.mean, c.usual), np.where(number, c.std, c.deviation)
-    return without_blow_up(shift, np.where(beside_numbers, FLAG * scale, scale), in_order)
+    scale = np.where(beside_numbers, FLAG * scale, scale)
+    return without_blow_up(shift, scale, in_order, rounding)
 
 
 def statistics(X, rows, weight) -> Statistics:
@@ -151,16 +166,35 @@ def moderate(deviation: np.ndarray) -> np.ndarray:
     return (deviation >= DEVIATION[0]) & (deviation <= DEVIATION[1])
 
 
-def without_blow_up(shift, scale, in_order) -> tuple[np.ndarray, np.ndarray]:
+def without_blow_up(shift, scale, in_order, rounding) -> tuple[np.ndarray, np.ndarray]:
     """Return shift and scale, 0 and 1 for the columns in order.
 
     What varies by no more than its rounding is as good as constant: it is brought to the size of
     one, and only if it is larger than that.
     """
-    flat = scale <= ROUNDING * np.abs(shift)
+    flat = scale <= rounding * np.abs(shift)
     scale = np.where(flat, np.maximum(np.abs(shift), 1.0), scale)
     in_order = in_order | (flat & (np.abs(shift) <= 1))
     return np.where(in_order, 0.0, shift), np.where(in_order, 1.0, scale)
+
+
+def warn_of_blur(scaling: Scaling, given, X, dtype) -> None:
+    """Warn of columns that vary, but not by more than the rounding of a single-precision network.
+
+    What was constant but for the rounding of doubles is not meant.
+    """
+    flat = np.flatnonzero((scaling.shift != 0) & (scaling.scale == np.abs(scaling.shift)))
+    if len(flat) == 0 or getattr(given, "dtype", None) == dtype or sparse.issparse(X):
+        return
+    A = in_double(given, flat)
+    spread, size = A.std(axis=0), np.abs(A.mean(axis=0))
+    n_blurred = np.sum((spread > ROUNDING * size) & (spread < 2 * SINGLE_ROUNDING * size))
+    if n_blurred:
+        warnings.warn(
+            f"{n_blurred} of {X.shape[1]} columns of X vary so little beside their size that "
+            f"{np.dtype(dtype)} hardly tells their values apart, as times of an hour in seconds "
+            "since 1970: subtract a constant from them, or use dtype='float64'."
+        )
 
 
 def fold(scaling: Scaling, network: Network) -> None:

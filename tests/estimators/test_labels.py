@@ -616,3 +616,23 @@ def test_text_that_ends_with_a_nul_is_told_apart():
     y = np.array(["a", "a\0"], dtype=object)[FLAGS]
     net = small(MLPClassifier, max_iter=100, learning_rate_init=0.1).fit(FLAGS[:, None], y)
     assert net.predict([[0], [1]]).tolist() == ["a", "a\0"]
+
+
+@pytest.mark.parametrize(
+    "other", [["int64", "str"], ["category", "boolean"], ["Int64", "category"]]
+)
+def test_columns_of_a_frame_with_nothing_in_common(other):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = pd.DataFrame({"a": pd.Series(X[:, 0] > 0).map({True: "u", False: "v"}).astype("category")})
+    for name in other:
+        column = pd.Series((X[:, 1] > 0).astype(int))
+        y[name] = (
+            column.map({0: "x", 1: "y"}).astype("category")
+            if name == "category"
+            else (column.astype(name))
+        )
+    net = MLPClassifier(hidden_layer_sizes=(20,), solver="lbfgs", max_iter=300, random_state=0)
+    net.fit(X, y)
+    assert [len(classes) for classes in net.classes_] == [2, 2, 2]
+    assert net.score(X, y) > 0.9

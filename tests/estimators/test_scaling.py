@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -268,6 +269,27 @@ def test_near_constant_columns_are_not_blown_up(column, dtype):
     assert_allclose(net.predict(Z), net.predict(X), atol=0.05 * y.std())
 
 
+SPANS = {"five minutes": 300, "an hour": 3600, "a month": 3e6}
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("unit", [1, 1e3, 1e9], ids=["s", "ms", "ns"])
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_times_since_1970(span, unit, as_frame):
+    g, n = rng(3), 500
+    t, z = g.uniform(size=n), g.normal(size=n)
+    X, y = np.column_stack([unit * (1.7e9 + SPANS[span] * t), z]), np.sin(6 * t) + z
+    X = pd.DataFrame(X, columns=["t", "z"]) if as_frame else X
+    parameters = {"hidden_layer_sizes": (30,), "learning_rate_init": 0.01, "random_state": 0}
+    assert MLPRegressor(dtype="float64", **parameters).fit(X, y).score(X, y) > 0.95
+    net = MLPRegressor(**parameters)
+    if span == "a month":
+        assert net.fit(X, y).score(X, y) > 0.95
+    else:
+        with pytest.warns(UserWarning, match="1 of 2 columns of X vary so little.*dtype='float64'"):
+            net.fit(X, y)
+
+
 def test_only_rows_of_training_count():
     X, y = mixed()
     X_val, weight = X[-200:] * 1e3, np.r_[np.ones(1000), np.zeros(300)]
@@ -353,6 +375,35 @@ def test_validation_data_sparse_or_not(train, held_out):
         for convert in (train, held_out)
     ]
     assert_allclose(scores[1], scores[0], rtol=1e-4)
+
+
+STREAMS = {
+    "standardised": lambda X: scale(X),
+    "unit": lambda X: X,
+    "in other units": lambda X: 1000 * X + 300,
+}
+
+
+def streamed(model, X, y, first):
+    for epoch in range(25):
+        start = 0
+        while start < len(y):
+            rows = slice(start, start + (first if epoch == start == 0 else 50))
+            model.partial_fit(X[rows], y[rows])
+            start = rows.stop
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize("units", STREAMS)
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("first", [1, 2, 3, 5])
+def test_a_stream_whose_first_rows_tell_little(units, ordered, first):
+    """Few rows, be they the smallest of a column."""
+    X, y = make_friedman1(600, noise=0.3, random_state=1)
+    order = np.argsort(X[:, 0]) if ordered else np.arange(len(y))
+    X, y = STREAMS[units](X)[order], scale(y)[order]
+    ours = MLPRegressor(normalize_y=False, random_state=0)
+    assert streamed(ours, X, y, first) > streamed(TheirRegressor(random_state=0), X, y, first) - 0.1
 
 
 def test_one_row_tells_no_scale():
