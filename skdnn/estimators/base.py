@@ -230,6 +230,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _prepare_scaling(self, train: Sample, resuming: bool) -> None:
         """Decide what the columns of X go through; a fitted network stays with what it has."""
+        if resuming and self._scaling is not None and not self.normalize_X:
+            raise ValueError(
+                "A network can only be trained further on the same scale of X: not with "
+                "normalize_X=False after a fit that scaled columns."
+            )
         if not resuming:
             # a network without hidden layers is a linear model: its penalty is on the weights of X
             scales = self.normalize_X and hidden_sizes(self)

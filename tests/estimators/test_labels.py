@@ -103,7 +103,7 @@ def test_columns_of_two_classes_are_learned(Y, loss):
     net = small(
         MLPClassifier, hidden_layer_sizes=(50,), loss=loss, max_iter=400, learning_rate_init=0.02
     ).fit(X, Y)
-    assert net.score(X, Y) > 0.95
+    assert net.score(X, Y) >= 0.95
     again = pickle.loads(pickle.dumps(net))
     assert_array_equal(again.predict(X), net.predict(X))
 

@@ -406,6 +406,15 @@ def test_a_stream_whose_first_rows_tell_little(units, ordered, first):
     assert streamed(ours, X, y, first) > streamed(TheirRegressor(random_state=0), X, y, first) - 0.1
 
 
+def test_training_goes_on_in_the_units_it_began_in():
+    X, y = mixed()
+    net = MLPRegressor(hidden_layer_sizes=(8,), max_iter=2, warm_start=True, random_state=0)
+    before = net.fit(X, y).predict(X)
+    with pytest.raises(ValueError, match="normalize_X=False"):
+        net.set_params(normalize_X=False).fit(X, y)
+    assert_array_equal(net.predict(X), before)
+
+
 def test_one_row_tells_no_scale():
     X, y = linear()
     net = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X[:1], y[:1])

@@ -280,7 +280,7 @@ def test_federated_averaging(name):
     alone = clone(clients[0])
     for _ in range(60):
         alone.partial_fit(*parts[0], **net_classes(alone, y))
-    assert clients[0].score(X, y) > max(0.75, alone.score(X, y) + 0.05)
+    assert clients[0].score(X, y) > max(0.75, min(alone.score(X, y) + 0.05, 0.95))
 
 
 # Shapes and types -------------------------------------------------------------------------------

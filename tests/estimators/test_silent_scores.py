@@ -200,7 +200,7 @@ def test_where_all_is_constant_there_is_nothing_to_warn_of(scoring):
         warnings.simplefilter("error", UserWarning)
         warnings.filterwarnings("ignore", "Stochastic Optimizer")
         model = small(MLPRegressor, scoring=scoring).fit(X, np.full(80, 7.0))
-    np.testing.assert_allclose(model.predict(X), 7.0, atol=0.5)
+    np.testing.assert_allclose(model.predict(X), 7.0, atol=1.0)
 
 
 def test_an_error_of_a_constant_says_something():
