@@ -27,7 +27,7 @@ UNIT = 0.5  # within [-1, 1], and of this range at least,
 DEVIATION = (0.05, 2.5)  # or mostly of one value: the size of what deviates from it.
 # Of other X columns of the last kind are left as they are.
 FLAG, RARE = 3.0, 0.25  # Flags that fewer rows have become so many times smaller: see `measure`.
-FEW, FEW_SIZE = 6, 10.0  # So few rows tell little: columns up to this size are left alone.
+FEW, FEW_SIZE = 6, 10.0  # Fewer rows tell little: columns up to this size are left alone.
 EQUAL = 1e-9  # relative rounding of sums over equal numbers
 
 
@@ -59,7 +59,7 @@ def measure(X, rows, weight, rounding: float = SINGLE_ROUNDING) -> Scaling | Non
     yet an adaptive solver moves its weights by as much as others, so they are overfitted first.
     Tables of flags alone are left as they are.  `benchmarks/defaults.md` has the measurement.
 
-    Fewer rows than six, as a stream may begin with, may be alike by chance, so no scale is made of
+    Two to five rows, as a stream may begin with, may be alike by chance, so no scale is made of
     less than a share of the numbers themselves.
     """
     found = (
@@ -67,7 +67,7 @@ def measure(X, rows, weight, rounding: float = SINGLE_ROUNDING) -> Scaling | Non
     )
     shift, scale = shift_and_scale(found, rounding)
     n = X.shape[0] if rows is None else len(rows)
-    if n < FEW:
+    if 1 < n < FEW:
         size = np.maximum(-found.low, found.high)
         scale = np.maximum(scale, size / n**3)
         shift, scale = (np.where(size <= FEW_SIZE, left, a) for left, a in ((0, shift), (1, scale)))

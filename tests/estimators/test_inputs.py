@@ -144,8 +144,12 @@ def test_nothing_in_a_sparse_matrix_is_changed(cls):
     assert_array_equal(given.toarray(), X)
 
 
+# A column of subnormal numbers alone has lost digits, and is refused.
+NUMBERS_OF_32_BITS = st.floats(-100, 100, width=32, allow_subnormal=False)
+
+
 @given(
-    hnp.arrays(np.float32, (12, 3), elements=st.floats(-100, 100, width=32)),
+    hnp.arrays(np.float32, (12, 3), elements=NUMBERS_OF_32_BITS),
     st.sampled_from(["C", "F"]),
     st.sampled_from([np.float32, np.float64, ">f4", "<f8"]),
 )
