@@ -104,7 +104,7 @@ def ran_off(estimator, course: Course, batches: Batches) -> bool:
     far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
     S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
     limit = course.training.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
-    if course.losses[-1] <= limit:
+    if course.losses[-1] <= limit and not estimator.early_stopping:  # which keeps another epoch
         return False
     values = course.training.network.parameters.values
     best = course.best.values if estimator.early_stopping else None

@@ -35,7 +35,7 @@ def test_no_warning_where_scikit_learn_has_none(data, sizes, random_state):
     theirs, their_score, their_warnings = fitted(TheirClassifier, data, **more)
     ours, score, messages = fitted(MLPClassifier, data, **more)
     assert not messages or their_warnings
-    assert score >= their_score - 0.06 or data is NOISE  # which has as many minima as seeds
+    assert score >= their_score - 0.1 or data is NOISE  # which has as many minima as seeds
     if not their_warnings:
         assert ours.n_iter_ <= 3 * theirs.n_iter_ + 50
 

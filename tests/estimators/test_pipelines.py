@@ -260,7 +260,7 @@ def test_bagging(bagging, cls, n_jobs):
     "boost, cls", [(AdaBoostClassifier, BOTH[0]), (AdaBoostRegressor, BOTH[1])]
 )
 def test_boosting_hands_weights_over(boost, cls):
-    model = boost(net(cls, max_iter=10, hidden_layer_sizes=(3,)), n_estimators=4, random_state=0)
+    model = boost(net(cls, max_iter=60, hidden_layer_sizes=(3,)), n_estimators=4, random_state=0)
     model.fit(X, y_for(cls))
     assert len({member.coefs_[0].tobytes() for member in model.estimators_}) > 1
     assert model.score(X, y_for(cls)) > 0.6
