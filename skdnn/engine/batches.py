@@ -164,7 +164,7 @@ class Batches:
 
 
 def _rows_of(A: Any, rows: slice | Array, buffer: Array | None) -> Any:
-    """Return some rows of A: a view where that will do, else gathered into the buffer."""
+    """Return some rows of A: a view if that will do, else gathered into the buffer."""
     if buffer is None:
         return A[rows]
     if isinstance(rows, slice):

@@ -60,7 +60,7 @@ class InverseScaling:
 
     The "invscaling" of scikit-learn's multilayer perceptrons, which have it for "sgd" alone:
     stochastic approximation converges for a power in (½, 1] (Robbins and Monro, 1951).  Adaptive
-    solvers divide by the size of the gradients already, and stand still where single samples count.
+    solvers divide by the size of the gradients already, and stand still if single samples count.
 
     Parameters
     ----------
