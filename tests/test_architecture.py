@@ -10,7 +10,8 @@ import skdnn
 
 ROOT = Path(skdnn.__file__).parent
 LEVELS = {
-    "tables": -3,
+    "arrays": -3,
+    "registry": -3,
     "activations": -2,
     "kernels": -1,
     "initializers": 0,

@@ -48,7 +48,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skdnn.engine.tables import Array, choose
+from skdnn.engine.arrays import Array
+from skdnn.engine.registry import choose
 
 
 class Activation(Protocol):

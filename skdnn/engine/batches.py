@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine import kernels
-from skdnn.engine.tables import Array
+from skdnn.engine.arrays import Array
 
 # Numbers that are gathered at once: small batches are cut from a block, which spares them calls.
-BLOCK = 2**14
+BLOCK_NUMBERS = 2**14
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Batches:
         self.n = len(Y)
         self.batch_size = min(batch_size, self.n)
         width = max(1, *(math.prod(A.shape[1:]) for A in (X, Y)))
-        n_batches = 1 if sparse.issparse(X) else BLOCK // (self.batch_size * width)
+        n_batches = 1 if sparse.issparse(X) else BLOCK_NUMBERS // (self.batch_size * width)
         self._block = self.batch_size * min(max(n_batches, 1), len(self))
         self._buffers = [self._buffer(X, dtype), self._buffer(Y), self._buffer(weight)]
 

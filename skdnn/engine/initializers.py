@@ -30,7 +30,8 @@ from typing import Protocol
 
 import numpy as np
 
-from skdnn.engine.tables import Array, choose
+from skdnn.engine.arrays import Array
+from skdnn.engine.registry import choose
 
 
 class Initializer(Protocol):

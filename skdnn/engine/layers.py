@@ -32,9 +32,9 @@ from scipy import sparse
 
 from skdnn.engine import kernels
 from skdnn.engine.activations import Activation, Identity
+from skdnn.engine.arrays import Array
 from skdnn.engine.initializers import BiasInitializer, Initializer, ZeroBias
 from skdnn.engine.parameters import Slot
-from skdnn.engine.tables import Array
 
 
 class Layer(Protocol):
@@ -139,7 +139,7 @@ class Dense:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "offsets")
+        return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "others")
 
     @property
     def in_place(self) -> bool:
@@ -280,7 +280,7 @@ class BatchNorm:
     @property
     def slots(self) -> tuple[Slot, ...]:
         shape = (self.n_out,)
-        offset, statistic = Slot(shape, "offsets"), Slot(shape, "statistics")
+        offset, statistic = Slot(shape, "others"), Slot(shape, "statistics")
         return offset, offset, statistic, statistic
 
     def bind(self, values: list) -> None:
@@ -351,14 +351,14 @@ class Dropout:
     n_out: int
     rate: float
     rng: np.random.Generator = buffer()
-    drawn: Array = buffer()
-    given: Array | None = buffer()
+    drawn_mask: Array = buffer()
+    next_mask: Array | None = buffer()
     mask: Array = buffer()
     Y: Array = buffer()
     slots: ClassVar[tuple[Slot, ...]] = ()
 
     def __post_init__(self) -> None:
-        self.drawn, self.given = np.empty(0, np.float32), None
+        self.drawn_mask, self.next_mask = np.empty(0, np.float32), None
 
     @property
     def keep(self) -> int:
@@ -371,10 +371,10 @@ class Dropout:
 
     def draw(self, m: int, dtype: Any, rng: np.random.Generator) -> Array:
         """Return a new mask of shape (m, n_out); valid until the next is drawn."""
-        if len(self.drawn) != m:
-            self.drawn = np.empty((m, self.n_out), dtype)
-        kernels.dropout_mask(rng, self.keep, self.drawn)
-        return self.drawn
+        if len(self.drawn_mask) != m:
+            self.drawn_mask = np.empty((m, self.n_out), dtype)
+        kernels.dropout_mask(rng, self.keep, self.drawn_mask)
+        return self.drawn_mask
 
     def infer(self, X: Any, out: Array | None = None) -> Any:
         return X
@@ -386,8 +386,10 @@ class Dropout:
             return sparse.csr_array((X.data * mask, X.indices, X.indptr), shape=X.shape)
         if len(self.Y) != len(X):
             self.Y = np.empty((len(X), self.n_out), X.dtype)
-        self.mask = self.draw(len(X), X.dtype, self.rng) if self.given is None else self.given
-        self.given = None
+        self.mask = (
+            self.draw(len(X), X.dtype, self.rng) if self.next_mask is None else self.next_mask
+        )
+        self.next_mask = None
         np.multiply(X, self.mask, out=self.Y)
         return self.Y
 

@@ -64,8 +64,8 @@ import numpy as np
 from scipy.special import expit, xlogy
 
 from skdnn.engine import kernels
+from skdnn.engine.arrays import Array
 from skdnn.engine.kernels import mean_over_rows
-from skdnn.engine.tables import Array
 
 
 class Loss(Protocol):

@@ -9,12 +9,12 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine import kernels
+from skdnn.engine.arrays import Array
 from skdnn.engine.layers import Dropout, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
-from skdnn.engine.tables import Array
 
-CHUNK = 2**17  # numbers in the widest array of a chunk at prediction
+CHUNK_NUMBERS = 2**17  # numbers in the widest array of a chunk at prediction
 
 
 class Network:
@@ -78,11 +78,11 @@ class Network:
         self._bind()
 
     def _bind(self) -> None:
-        for layer, views in self._shares(self.parameters.values):
+        for layer, views in self._views_by_layer(self.parameters.values):
             layer.bind(views)
         self._at_prediction = [one for one in self.layers if not isinstance(one, Dropout)]
 
-    def _shares(self, vector: Array) -> list[tuple[Any, list]]:
+    def _views_by_layer(self, vector: Array) -> list[tuple[Any, list]]:
         """Cut `vector` and return every layer that has parameters with its views."""
         views = iter(self.parameters.cut(vector))
         return [(layer, [next(views) for _ in layer.slots]) for layer in self.layers if layer.slots]
@@ -100,7 +100,7 @@ class Network:
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Set all parameters to where training starts, layer by layer."""
-        for layer, _ in self._shares(self.parameters.values):
+        for layer, _ in self._views_by_layer(self.parameters.values):
             layer.initialize(rng)
 
     def infer(self, X: Any) -> Any:
@@ -126,7 +126,7 @@ class Network:
             If X has a value beyond that dtype.
         """
         widest = self._widest if sparse.issparse(X) else max(self._widest, X.shape[1])
-        n, chunk = X.shape[0], max(CHUNK // widest, 1)
+        n, chunk = X.shape[0], max(CHUNK_NUMBERS // widest, 1)
         if S is None and n <= chunk:
             return self.infer(self._cast(X))
         S = np.empty((n, self.n_scores), self.dtype) if S is None else S
@@ -170,7 +170,7 @@ class Network:
         self.gradient = np.zeros_like(self.parameters.theta)
         self._dW = self.gradient[: self.parameters.weights.size]
         self._m, self._dS = -1, np.empty(0)
-        for i, (layer, views) in enumerate(self._shares(self.gradient)):
+        for i, (layer, views) in enumerate(self._views_by_layer(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 
     def _allocate(self, m: int) -> None:
@@ -222,11 +222,11 @@ class Network:
         float
             L(θ).
         """
-        value = self.share_of_gradient(X, Y, weight, loss)
+        value = self.partial_loss_and_gradient(X, Y, weight, loss)
         total = len(Y) if weight is None else float(weight.sum(dtype=np.float64))
-        return value + self.penalty(alpha / total)
+        return value + self.add_penalty(alpha / total)
 
-    def share_of_gradient(
+    def partial_loss_and_gradient(
         self, X: Any, Y: Array, weight: Array | None, loss: Loss, share: float = 1.0
     ) -> float:
         """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient into `gradient`.
@@ -240,7 +240,7 @@ class Network:
         self.backward(self._dS)
         return share * value
 
-    def penalty(self, decay: float) -> float:
+    def add_penalty(self, decay: float) -> float:
         """Return ½ decay ‖W‖², W every weight matrix, and add decay · W to `gradient`."""
         if not decay:
             return 0.0
@@ -248,7 +248,7 @@ class Network:
 
     def release(self) -> None:
         """Let go of the buffers, and with them of the last batch."""
-        fresh = self.sharing()
+        fresh = self.replica()
         if self.rng is not None:
             fresh.prepare_training(self.rng)
         vars(self).update(vars(fresh))  # at once: an interrupt finds all of it done, or nothing
@@ -263,7 +263,7 @@ class Network:
         parameters.values[:] = self.parameters.values
         return self.on(parameters)
 
-    def sharing(self) -> "Network":
+    def replica(self) -> "Network":
         """Return another network on the same numbers, with buffers of its own."""
         return self.on(self.parameters)
 

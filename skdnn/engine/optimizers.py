@@ -46,7 +46,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from skdnn.engine import kernels
-from skdnn.engine.tables import Array, choose
+from skdnn.engine.arrays import Array
+from skdnn.engine.registry import choose
 
 
 class State:

@@ -2,7 +2,7 @@
 
 All numbers of a network lie in one contiguous vector cut into three zones::
 
-    values = [ weights | offsets | statistics ]
+    values = [ weights | others | statistics ]
              `----- theta -----'
 
 A penalty shrinks ``weights``; an optimizer moves ``theta``; what is saved and restored is
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from skdnn.engine.tables import Array, own
+from skdnn.engine.arrays import Array, own
 
-ZONES = ("weights", "offsets", "statistics")
+ZONES = ("weights", "others", "statistics")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Slot:
     ----------
     shape : tuple of int
         Shape of the array.
-    zone : {"weights", "offsets", "statistics"}
+    zone : {"weights", "others", "statistics"}
         Where in the vector it lies.
     rate : float, default=1.0
         Factor of the learning rate for this array, not negative; 0 keeps it as it is.
@@ -72,7 +72,7 @@ class ParameterVector:
 
     Examples
     --------
-    >>> parameters = ParameterVector([Slot((2, 3), "weights"), Slot((3,), "offsets")], "float32")
+    >>> parameters = ParameterVector([Slot((2, 3), "weights"), Slot((3,), "others")], "float32")
     >>> W, b = parameters.cut(parameters.values)
     >>> W[:] = 1
     >>> parameters.theta
@@ -83,14 +83,14 @@ class ParameterVector:
         self.slots = tuple(slots)
         sizes = {zone: sum(s.size for s in self.slots if s.zone == zone) for zone in ZONES}
         self.values = np.zeros(sum(sizes.values()), dtype)
-        self._name_zones(sizes["weights"], sizes["weights"] + sizes["offsets"])
+        self._name_zones(sizes["weights"], sizes["weights"] + sizes["others"])
 
     def _name_zones(self, n_weights: int, n_theta: int) -> None:
         self.weights = self.values[:n_weights]
         self.theta = self.values[:n_theta]
 
     def own(self) -> "ParameterVector":
-        """Return this vector if it may be written to, else a copy (see `tables.own`).
+        """Return this vector if it may be written to, else a copy (see `arrays.own`).
 
         Examples
         --------
@@ -138,7 +138,7 @@ class ParameterVector:
 
         Examples
         --------
-        >>> slots = [Slot((2,), "weights"), Slot((1,), "offsets", rate=0.5)]
+        >>> slots = [Slot((2,), "weights"), Slot((1,), "others", rate=0.5)]
         >>> ParameterVector(slots, "float64").learning_rate_factors()
         array([1. , 1. , 0.5])
         """

@@ -28,7 +28,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from skdnn.engine.tables import choose
+from skdnn.engine.registry import choose
 
 
 class Schedule(Protocol):

@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from skdnn.engine.tables import Array, own
+from skdnn.engine.arrays import Array, own
 
 
 class Outcome(Enum):
@@ -116,13 +116,13 @@ class BestState:
 
 
 # A loss so many times the best before (plus one, for losses near zero) is no fluctuation any more.
-EXPLOSION = 10.0
+DIVERGENCE_FACTOR = 10.0
 
 
-def blow_up(losses: Sequence[float]) -> int | None:
+def divergence_epoch(losses: Sequence[float]) -> int | None:
     """Return the first epoch, counted from 1, whose loss is not finite or far above those before.
 
-    Far above is more than ``EXPLOSION`` times the smallest before, plus 1.
+    Far above is more than ``DIVERGENCE_FACTOR`` times the smallest before, plus 1.
 
     Parameters
     ----------
@@ -136,14 +136,14 @@ def blow_up(losses: Sequence[float]) -> int | None:
 
     Examples
     --------
-    >>> blow_up([0.7, 0.5, 90.0, float("nan")])
+    >>> divergence_epoch([0.7, 0.5, 90.0, float("nan")])
     3
-    >>> blow_up([0.7, 0.8, 0.6]) is None
+    >>> divergence_epoch([0.7, 0.8, 0.6]) is None
     True
     """
     best = math.inf
     for i, loss in enumerate(losses):
-        if not math.isfinite(loss) or loss > EXPLOSION * best + 1.0:
+        if not math.isfinite(loss) or loss > DIVERGENCE_FACTOR * best + 1.0:
             return i + 1
         best = min(best, loss)
     return None

@@ -18,12 +18,12 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.layers import BatchNorm, Dropout
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
-from skdnn.engine.tables import Array
 
-WORTHWHILE = 4e7  # multiplications in a step that make up for waking a thread
+MIN_PARALLEL_WORK = 4e7  # multiplications in a step that make up for waking a thread
 
 
 @cache
@@ -32,7 +32,7 @@ def blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-class Limit:
+class BlasLimit:
     """One thread for BLAS from the first that enters to the last that leaves.
 
     The limit is the whole process's: were each to put back what it found, one that enters while
@@ -67,7 +67,7 @@ class Limit:
             getattr(library, "clear_controlling_thread", lambda: None)()
 
 
-LIMIT = Limit()
+BLAS_LIMIT = BlasLimit()
 
 
 @contextmanager
@@ -88,11 +88,11 @@ def one_blas_thread() -> Iterator[int]:
     True
     """
     is_main = threading.current_thread() is threading.main_thread()
-    allowed = LIMIT.enter()
+    allowed = BLAS_LIMIT.enter()
     try:
         yield allowed if is_main else 1
     finally:
-        LIMIT.leave()
+        BLAS_LIMIT.leave()
 
 
 def infer(network: Network, X: Any) -> Array:
@@ -101,12 +101,14 @@ def infer(network: Network, X: Any) -> Array:
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
     raises ValueError where a value of X is beyond the network's dtype.
     """
-    if X.shape[0] * network.parameters.weights.size < WORTHWHILE:  # one multiplication a weight
+    if (
+        X.shape[0] * network.parameters.weights.size < MIN_PARALLEL_WORK
+    ):  # one multiplication a weight
         return network.infer_in_chunks(X)
     with one_blas_thread() as n_threads:
         if n_threads == 1:
             return network.infer_in_chunks(X)
-        parts = shares_of(X.shape[0], n_threads)
+        parts = split_rows(X.shape[0], n_threads)
         S = np.empty((X.shape[0], network.n_scores), network.dtype)
         with ThreadPoolExecutor(n_threads) as pool:
             running = [submit(pool, network.infer_in_chunks, X[rows], S[rows]) for rows in parts]
@@ -120,12 +122,12 @@ def submit(pool: ThreadPoolExecutor, function: Callable, *arguments: Any) -> Fut
     return pool.submit(copy_context().run, function, *arguments)
 
 
-def shares_of(m: int, n: int) -> list[slice]:
+def split_rows(m: int, n: int) -> list[slice]:
     """Cut m rows into n parts whose lengths differ by 1 at most.
 
     Examples
     --------
-    >>> shares_of(5, 2)
+    >>> split_rows(5, 2)
     [slice(0, 2, None), slice(2, 5, None)]
     """
     return [slice(m * i // n, m * (i + 1) // n) for i in range(n)]
@@ -167,7 +169,7 @@ class DataParallel:
     """
 
     def __init__(self, network: Network, n_threads: int):
-        self.networks = [network, *(network.sharing() for _ in range(n_threads - 1))]
+        self.networks = [network, *(network.replica() for _ in range(n_threads - 1))]
         for other in self.networks[1:]:
             other.prepare_training(network.rng)
         self.pool = ThreadPoolExecutor(n_threads - 1)
@@ -177,7 +179,7 @@ class DataParallel:
         """Whether a step is large enough, and its rows do not depend on each other."""
         independent = not any(isinstance(layer, BatchNorm) for layer in network.layers)
         work = 3 * batch_size * network.parameters.weights.size  # X W, Xᵀ dS, dS Wᵀ
-        return independent and not sparse.issparse(X) and work >= WORTHWHILE
+        return independent and not sparse.issparse(X) and work >= MIN_PARALLEL_WORK
 
     def loss_and_gradient(
         self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
@@ -187,7 +189,7 @@ class DataParallel:
         The gradient is written into that of the first network.
         """
         first, *others = self.networks
-        parts = shares_of(len(X), len(self.networks))
+        parts = split_rows(len(X), len(self.networks))
         weights = [None if weight is None else weight[rows] for rows in parts]
         sums = [
             float(rows.stop - rows.start if w is None else w.sum(dtype=np.float64))
@@ -200,7 +202,7 @@ class DataParallel:
             if part == 0.0:  # no rows, or none of weight
                 network.gradient.fill(0.0)
                 return 0.0
-            return network.share_of_gradient(X[rows], Y[rows], w, loss, part / total)
+            return network.partial_loss_and_gradient(X[rows], Y[rows], w, loss, part / total)
 
         shares = list(zip(self.networks, parts, weights, sums, strict=True))
         running = [submit(self.pool, run, *share) for share in shares[1:]]
@@ -208,7 +210,7 @@ class DataParallel:
         for task, network in zip(running, others, strict=True):
             value += task.result()
             first.gradient += network.gradient
-        return value + first.penalty(alpha / total)
+        return value + first.add_penalty(alpha / total)
 
     def _draw_masks(self, parts: list[slice]) -> None:
         first = self.networks[0]
@@ -216,7 +218,7 @@ class DataParallel:
             if isinstance(layers[0], Dropout):
                 mask = layers[0].draw(parts[-1].stop, first.dtype, first.rng)
                 for layer, rows in zip(layers, parts, strict=True):
-                    layer.given = mask[rows]
+                    layer.next_mask = mask[rows]
 
     def close(self) -> None:
         """End the threads."""

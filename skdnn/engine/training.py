@@ -1,8 +1,8 @@
 """Training: the minibatch loop and L-BFGS.
 
-`Descent` is the specification (hyperparameters, never changed), `Training` the state (the network
+`Descent` is the specification (hyperparameters, never changed), `Trainer` the state (the network
 and all that going on exactly needs), and `descend` the loop that runs a training's epochs.  What
-every epoch leaves behind is an `Epoch`; a `Watch` hears of it and may end the loop.
+every epoch leaves behind is an `EpochResult`; a `Listener` hears of it and may end the loop.
 
 The objective of a batch, or of all rows, is L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ over its
 rows, W every weight matrix.
@@ -17,18 +17,18 @@ A straight line:
 >>> from skdnn.engine.optimizers import SGD
 >>> from skdnn.engine.schedules import Constant
 >>> class Silent:
-...     def begin(self):
+...     def on_epoch_begin(self):
 ...         pass
 ...
-...     def end(self, epoch):
+...     def on_epoch_end(self, epoch):
 ...         return None
 >>> X = np.linspace(-1, 1, 20)[:, None]
 >>> batches = Batches(X, 2 * X + 1, None, batch_size=5)
 >>> network = Network([Dense(1, 1, Zeros())], "float64")
 >>> descent = Descent(SGD(momentum=0.9), learning_rate=0.05, schedule=Constant(), n_epochs=100)
 >>> shuffling, dropping = np.random.default_rng(0).spawn(2)
->>> training = Training(network, SquaredError(), descent, shuffling, dropping)
->>> descend(training, batches, 100, Silent()).name
+>>> trainer = Trainer(network, SquaredError(), descent, shuffling, dropping)
+>>> descend(trainer, batches, 100, Silent()).name
 'MAX_EPOCHS'
 >>> network.parameters.theta.round(3)
 array([2., 1.])
@@ -36,7 +36,7 @@ array([2., 1.])
 And by L-BFGS, from zero again:
 
 >>> network.parameters.theta[:] = 0.0
->>> outcome, message = descend_lbfgs(training, batches, {"maxiter": 100}, Silent())
+>>> outcome, message = descend_lbfgs(trainer, batches, {"maxiter": 100}, Silent())
 >>> outcome.name, network.parameters.theta.round(3)
 ('CONVERGED', array([2., 1.]))
 """
@@ -49,6 +49,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import minimize
 
+from skdnn.engine.arrays import Array, own
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Loss
@@ -56,7 +57,6 @@ from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
 from skdnn.engine.schedules import Schedule
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.tables import Array, own
 from skdnn.engine.threads import DataParallel, one_blas_thread
 
 
@@ -103,7 +103,7 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochResult:
     """What one pass over the data left behind.
 
     Attributes
@@ -124,7 +124,7 @@ class Epoch:
 
 
 @dataclass
-class Training:
+class Trainer:
     """A network in training, with all that going on exactly needs.
 
     Parameters
@@ -202,7 +202,7 @@ class Training:
         """What evaluates the objective: the network, or several threads with one each."""
         return self.workers or self.network
 
-    def share_out(self, batches: Batches, n_threads: int) -> None:
+    def start_workers(self, batches: Batches, n_threads: int) -> None:
         """Share the rows of every batch out over threads, if that is worth it."""
         if n_threads > 1 and DataParallel.suits(self.network, batches.X, batches.batch_size):
             self.workers = DataParallel(self.network, n_threads)
@@ -248,7 +248,7 @@ class Training:
         factor = self.descent.schedule(self.progress(part), self.n_samples)
         return self.descent.learning_rate * self.slowdown * factor
 
-    def run_epoch(self, batches: Batches) -> Epoch:
+    def run_epoch(self, batches: Batches) -> EpochResult:
         """Take one step for every batch; end early where the loss is not finite.
 
         It counts as an epoch then too.
@@ -268,7 +268,7 @@ class Training:
         if not np.isfinite(self.network.parameters.values).all():
             total = math.nan
         self.count_epoch(batches.n)
-        return Epoch(total / total_weight, lr, time.perf_counter() - start)
+        return EpochResult(total / total_weight, lr, time.perf_counter() - start)
 
     def evaluate(self, batches: Batches) -> float:
         """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over all rows as at prediction, without penalty."""
@@ -315,53 +315,53 @@ def limit_unit_norms(network: Network, max_norm: float) -> None:
             layer.W *= max_norm / np.maximum(norms, max_norm)
 
 
-class Watch(Protocol):
+class Listener(Protocol):
     """Who looks at a training from outside."""
 
-    def begin(self) -> None:
+    def on_epoch_begin(self) -> None:
         """An epoch begins."""
 
-    def end(self, epoch: Epoch) -> Outcome | None:
+    def on_epoch_end(self, epoch: EpochResult) -> Outcome | None:
         """An epoch is over; return why to stop, or None to go on."""
 
 
-def descend(training: Training, batches: Batches, n_epochs: int, watch: Watch) -> Outcome:
-    """Run epochs until `watch` says why to stop, or all are run.
+def descend(trainer: Trainer, batches: Batches, n_epochs: int, listener: Listener) -> Outcome:
+    """Run epochs until `listener` says why to stop, or all are run.
 
     An exception, KeyboardInterrupt too, passes, and leaves the network at the last step.
 
     Parameters
     ----------
-    training : Training
+    trainer : Trainer
         Its network and state move on.
     batches : Batches
         The data, in the network's dtype.
     n_epochs : int
         Largest number of epochs of this call.
-    watch : Watch
+    listener : Listener
         Told of each epoch.
 
     Returns
     -------
     Outcome
-        What the watch said, else ``MAX_EPOCHS``.  A loss that is not finite ends an epoch, but the
-        loop only if the watch says so.
+        What the listener said, else ``MAX_EPOCHS``.  A loss that is not finite ends an epoch, but
+        the loop only if the listener says so.
     """
     with one_blas_thread() as n_threads:
         try:
-            training.share_out(batches, n_threads)
+            trainer.start_workers(batches, n_threads)
             for _ in range(n_epochs):
-                watch.begin()
-                outcome = watch.end(training.run_epoch(batches))
+                listener.on_epoch_begin()
+                outcome = listener.on_epoch_end(trainer.run_epoch(batches))
                 if outcome is not None:
                     return outcome
         finally:
-            training.release()
+            trainer.release()
     return Outcome.MAX_EPOCHS
 
 
 def descend_lbfgs(
-    training: Training, batches: Batches, options: dict[str, float], watch: Watch
+    trainer: Trainer, batches: Batches, options: dict[str, float], listener: Listener
 ) -> tuple[Outcome, str]:
     """Minimise the objective over all rows with L-BFGS (Liu and Nocedal, 1989).
 
@@ -371,13 +371,13 @@ def descend_lbfgs(
 
     Parameters
     ----------
-    training : Training
+    trainer : Trainer
         Its network must be in float64; of its descent only alpha is used.
     batches : Batches
         The data.
     options : dict
         ``maxiter``, ``maxfun``, ``gtol`` of `scipy.optimize.minimize`.
-    watch : Watch
+    listener : Listener
         Told of each iteration, which counts as an epoch; may end the training.
 
     Returns
@@ -387,11 +387,11 @@ def descend_lbfgs(
     message : str
         What the optimizer says.
     """
-    objective = FullObjective(training, batches)
-    iterations = Iterations(training, batches, watch)
+    objective = FullObjective(trainer, batches)
+    iterations = LBFGSCallback(trainer, batches, listener)
     with np.errstate(all="ignore"), one_blas_thread() as n_threads:
         try:
-            training.share_out(batches, n_threads)
+            trainer.start_workers(batches, n_threads)
             result = minimize(
                 objective, iterations.accepted.copy(), method="L-BFGS-B", jac=True,
                 callback=iterations, options=options,
@@ -399,13 +399,13 @@ def descend_lbfgs(
             if result.nit == 0:  # nothing to improve, or nothing finite to start from
                 iterations.record(result.x, float(result.fun))
         finally:
-            training.release()
+            trainer.release()
             iterations.settle()
     ended = Outcome.CONVERGED if result.success else Outcome.MAX_EPOCHS
     return iterations.outcome or ended, str(result.message)
 
 
-class Iterations:
+class LBFGSCallback:
     """The iterations of L-BFGS, told to a watch as epochs; scipy calls it after each.
 
     Attributes
@@ -413,12 +413,12 @@ class Iterations:
     accepted : ndarray of shape (p,)
         θ at the end of the last iteration.
     outcome : Outcome or None
-        What the watch said last.
+        What the listener said last.
     """
 
-    def __init__(self, training: Training, batches: Batches, watch: Watch):
-        self.training, self.batches, self.watch = training, batches, watch
-        self.accepted = training.network.parameters.theta.copy()
+    def __init__(self, trainer: Trainer, batches: Batches, listener: Listener):
+        self.trainer, self.batches, self.listener = trainer, batches, listener
+        self.accepted = trainer.network.parameters.theta.copy()
         self.outcome: Outcome | None = None
         self.start = time.perf_counter()
 
@@ -429,19 +429,21 @@ class Iterations:
 
     def record(self, x: Array, loss: float) -> None:
         """Take x as the end of an epoch."""
-        self.accepted[:] = self.training.network.parameters.theta[:] = x
-        self.training.count_epoch(self.batches.n)
-        self.watch.begin()
-        self.outcome = self.watch.end(Epoch(loss, 1.0, time.perf_counter() - self.start))
+        self.accepted[:] = self.trainer.network.parameters.theta[:] = x
+        self.trainer.count_epoch(self.batches.n)
+        self.listener.on_epoch_begin()
+        self.outcome = self.listener.on_epoch_end(
+            EpochResult(loss, 1.0, time.perf_counter() - self.start)
+        )
         self.start = time.perf_counter()
 
     def settle(self) -> None:
         """Move the network to the last iterate, with batch norm's statistics at that point."""
-        parameters = self.training.network.parameters
+        parameters = self.trainer.network.parameters
         parameters.theta[:] = self.accepted
         if parameters.values.size > parameters.theta.size:
-            FullObjective(self.training, self.batches)(self.accepted)
-            self.training.release()
+            FullObjective(self.trainer, self.batches)(self.accepted)
+            self.trainer.release()
 
 
 class FullObjective:
@@ -450,20 +452,20 @@ class FullObjective:
     Moves the network to θ, shape (p,); the gradient is a new array.
     """
 
-    def __init__(self, training: Training, batches: Batches):
-        self.training, self.batches = training, batches
+    def __init__(self, trainer: Trainer, batches: Batches):
+        self.trainer, self.batches = trainer, batches
         self.weight_sum = batches.weight_sum()
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
-        network, loss = self.training.network, self.training.loss
+        network, loss = self.trainer.network, self.trainer.loss
         parameters = network.parameters
         parameters.theta[:] = theta
         value, gradient = 0.0, np.zeros_like(theta)
         for X, Y, weight in self.batches.epoch():
             share = (X.shape[0] if weight is None else float(weight.sum())) / self.weight_sum
-            value += share * self.training.evaluator.loss_and_gradient(X, Y, weight, loss)
+            value += share * self.trainer.evaluator.loss_and_gradient(X, Y, weight, loss)
             gradient += share * network.gradient
-        W, decay = parameters.weights, self.training.descent.alpha / self.weight_sum
+        W, decay = parameters.weights, self.trainer.descent.alpha / self.weight_sum
         value += 0.5 * decay * float(np.dot(W, W))
         gradient[: W.size] += decay * W
         return value, gradient

@@ -266,7 +266,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             verbose=bool(self.verbose),
             hooks=hooks,
         )
-        hooks.watch(lambda: {"_network": self._published(course.training.network.copy())})
+        hooks.watch(lambda: {"_network": self._published(course.trainer.network.copy())})
         run(self, course, batches, monitor, incremental)
         monitor.warn_of_silence(batches.Y)
 
@@ -354,20 +354,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _publish(self, course: Course, before: Network | None = None) -> None:
         """Set the fitted attributes; views of the network that predicted before stay views."""
-        training, history = course.training, course.history
+        trainer, history = course.trainer, course.history
         best = course.best
         # Where training goes on from other numbers than those that predict, the latter are a copy.
         apart = self._target.folds or self._scaling is not None or self.early_stopping
-        network = training.network.copy() if apart else training.network.sharing()
+        network = trainer.network.copy() if apart else trainer.network.replica()
         if self.early_stopping and best.values is not None:
             network.parameters.values[:] = best.values
         network = self._published(network)
         self._network = in_place_of(before, network) if apart else network
         course.published = fingerprint(self._network)
-        self.t_ = training.n_samples
+        self.t_ = trainer.n_samples
         self.n_layers_ = sum(isinstance(layer, Dense) for layer in network.layers) + 1
         self.n_outputs_ = self._target.n_scores
-        self.out_activation_ = training.loss.out_activation
+        self.out_activation_ = trainer.loss.out_activation
         self.history_ = history
         self.loss_curve_ = history.setdefault("loss", [])
         self.best_iter_ = best.epoch
@@ -446,7 +446,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "A first fit or partial_fit makes the network whose weights can then be set."
             )
         if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
-            self._network = self._network.sharing()
+            self._network = self._network.replica()
             self._network.own()
         return [layer for layer in self._network.layers if isinstance(layer, Dense)]
 

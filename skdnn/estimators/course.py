@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import BestState, Outcome, Patience
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 from skdnn.estimators.construction import (
     build_descent,
     build_layers,
@@ -30,7 +30,7 @@ class Course:
 
     Attributes
     ----------
-    training : Training
+    trainer : Trainer
         The network, the optimizer's state, the generators for shuffling and dropout.
     patience : Patience
         How long nothing has improved.
@@ -59,7 +59,7 @@ class Course:
         Whether the last call diverged, and better parameters than its last ones were put back.
     """
 
-    training: Training
+    trainer: Trainer
     patience: Patience
     split_seed: int
     watched: tuple
@@ -94,7 +94,7 @@ class Course:
     @contextmanager
     def undone_on_error(self):
         """Give the course back the state it has now, in place, if what is inside fails."""
-        fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.training.saved()
+        fields, n_epochs, saved = dict(vars(self)), self.n_epochs, self.trainer.saved()
         fields |= {name: copy.deepcopy(fields[name]) for name in ("patience", "best")}
         watched = set(self.history)
         try:
@@ -105,7 +105,7 @@ class Course:
                 del self.history[name]
             for column in self.history.values():
                 del column[n_epochs:]
-            self.training.restore(saved)
+            self.trainer.restore(saved)
             raise
 
     def forget_best(self, scored: bool = False) -> None:
@@ -119,30 +119,30 @@ class Course:
         An epoch that was run but not recorded does not count, and parameters that are not finite
         are replaced by the best.
         """
-        training = self.training
-        if training.n_epochs > self.n_epochs:  # its validation was interrupted
-            training.n_epochs, training.n_samples = self.n_epochs, training.n_samples - n_samples
-        values = training.network.parameters.values
+        trainer = self.trainer
+        if trainer.n_epochs > self.n_epochs:  # its validation was interrupted
+            trainer.n_epochs, trainer.n_samples = self.n_epochs, trainer.n_samples - n_samples
+        values = trainer.network.parameters.values
         if not np.isfinite(values).all():
             values[:] = self.initial_values if self.best.values is None else self.best.values
-            training.reset_optimizer()
+            trainer.reset_optimizer()
 
     def begin_call(self) -> None:
         """Begin to count the epochs of another call."""
         self.epochs_before = self.n_epochs
-        self.initial_values = self.training.network.parameters.values.copy()
+        self.initial_values = self.trainer.network.parameters.values.copy()
         self.outcome, self.mended = None, False
 
     def return_to_best(self) -> None:
         """Let training go on, if it does, from the best parameters."""
-        values = self.training.network.parameters.values
+        values = self.trainer.network.parameters.values
         if self.best.values is not None and not np.array_equal(values, self.best.values):
             values[:] = self.best.values
-            self.training.reset_optimizer()
+            self.trainer.reset_optimizer()
 
     def go_on_from(self, network: Network) -> None:
         """Take over numbers that someone has set: what was seen before is not about them."""
-        values = self.training.network.parameters.values
+        values = self.trainer.network.parameters.values
         values[:] = network.parameters.values
         self.forget_best()
         if self.running:
@@ -173,7 +173,7 @@ def begin(estimator, network: Network | None = None) -> Course:
     if network is None:
         network = build_network(estimator, estimator.n_features_in_, target.n_scores)
         network.initialize(initial)
-    training = Training(
+    trainer = Trainer(
         network,
         estimator._loss(target),
         build_descent(estimator),
@@ -181,7 +181,7 @@ def begin(estimator, network: Network | None = None) -> Course:
         dropping,
     )
     seed = int(splitting.integers(2**31))
-    return Course(training, patience(estimator), seed, watched(estimator, training))
+    return Course(trainer, patience(estimator), seed, watched(estimator, trainer))
 
 
 def warn_of_dropped(course: Course | None) -> None:
@@ -199,10 +199,10 @@ def patience(estimator) -> Patience:
     return Patience(estimator.tol, math.inf if own_rule else estimator.n_iter_no_change)
 
 
-def watched(estimator, training: Training) -> tuple:
+def watched(estimator, trainer: Trainer) -> tuple:
     """Return what the watched scores depend on: if it changes, they cannot be compared."""
     scoring = estimator.scoring if estimator.early_stopping else None
-    return estimator.early_stopping, scoring, training.loss, training.network.dtype.name
+    return estimator.early_stopping, scoring, trainer.loss, trainer.network.dtype.name
 
 
 def resume(estimator) -> Course:
@@ -210,21 +210,21 @@ def resume(estimator) -> Course:
     course: Course | None = vars(estimator).get("_course")
     if course is None:
         return _begin_again(estimator)
-    training, new = course.training, patience(estimator)
-    training.own()
+    trainer, new = course.trainer, patience(estimator)
+    trainer.own()
     if fingerprint(estimator._network) != course.published:
         course.go_on_from(estimator._unpublished(estimator._network.copy()))
-    training.replace_network(adapted(estimator, training.network))
-    training.change(estimator._loss(estimator._target), build_descent(estimator))
-    if watched(estimator, training) != course.watched:
-        course.watched = watched(estimator, training)
+    trainer.replace_network(adapted(estimator, trainer.network))
+    trainer.change(estimator._loss(estimator._target), build_descent(estimator))
+    if watched(estimator, trainer) != course.watched:
+        course.watched = watched(estimator, trainer)
         course.forget_best()
     course.patience.tol, course.patience.n_iter_no_change = new.tol, new.n_iter_no_change
     if course.running:  # of a checkpoint: the same call goes on
         return course
     if course.patience.count > new.n_iter_no_change:
         course.patience.count = 0  # it had ended, and is asked to go on
-    warn_of_schedule_end(estimator, training)
+    warn_of_schedule_end(estimator, trainer)
     return course
 
 
@@ -236,20 +236,17 @@ def _begin_again(estimator) -> Course:
     if not estimator.early_stopping and estimator.best_loss_ is not None:
         values = network.parameters.values.copy()
         course.best = BestState(-estimator.best_loss_, estimator.best_iter_, values)
-    course.training.n_epochs = len(estimator.loss_curve_)
-    course.training.n_samples = estimator.t_
-    warn_of_schedule_end(estimator, course.training)
+    course.trainer.n_epochs = len(estimator.loss_curve_)
+    course.trainer.n_samples = estimator.t_
+    warn_of_schedule_end(estimator, course.trainer)
     return course
 
 
-def warn_of_schedule_end(estimator, training: Training) -> None:
+def warn_of_schedule_end(estimator, trainer: Trainer) -> None:
     """Warn if the schedule is at its end, so that nothing more will be learned."""
-    if (
-        training.progress() >= 1.0
-        and training.learning_rate() < 1e-4 * estimator.learning_rate_init
-    ):
+    if trainer.progress() >= 1.0 and trainer.learning_rate() < 1e-4 * estimator.learning_rate_init:
         warnings.warn(
-            f"learning_rate={estimator.learning_rate!r} is at its end after {training.n_epochs} "
+            f"learning_rate={estimator.learning_rate!r} is at its end after {trainer.n_epochs} "
             "epochs, and nothing more will be learned: raise max_iter to the number of all epochs."
         )
 

@@ -15,7 +15,7 @@ from skdnn.estimators._sklearn import check_sample_weight, rows_of
 from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.splitting import part
 
-LARGE = 2**25  # numbers in X beyond which it is not copied to be converted
+LARGE_NUMBERS = 2**25  # numbers in X beyond which it is not copied to be converted
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def check_inputs(estimator, X, *, reset: bool):
 
 def is_large(X) -> bool:
     """Whether a copy of X costs more than it is worth."""
-    return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE
+    return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE_NUMBERS
 
 
 def read_y(estimator, y, **options) -> np.ndarray:

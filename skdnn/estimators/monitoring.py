@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import Epoch
+from skdnn.engine.training import EpochResult
 from skdnn.estimators.course import Course, epochs_left
 from skdnn.estimators.validation import Validation
 
-SLOWEST = 1e-6  # an adaptive learning rate is not lowered beyond this
+MIN_LEARNING_RATE = 1e-6  # an adaptive learning rate is not lowered beyond this
 
 
 @dataclass
@@ -44,15 +44,15 @@ class Monitor:
     hooks: Any
     validated: bool = False
 
-    def begin(self) -> None:
+    def on_epoch_begin(self) -> None:
         self.hooks.begin()
 
-    def end(self, epoch: Epoch) -> Outcome | None:
+    def on_epoch_end(self, epoch: EpochResult) -> Outcome | None:
         """Record an epoch; return why training should stop, or None to go on."""
         validation_loss = score = math.nan
         diverged = not math.isfinite(epoch.loss)
         if self.validation is not None and not diverged:
-            validation_loss, score = self.validation.evaluate(self.course.training)
+            validation_loss, score = self.validation.evaluate(self.course.trainer)
             self.validated = True
         self._record(epoch, validation_loss, score)
         watched = self._watched(validation_loss, score) if self.early_stopping else -epoch.loss
@@ -76,7 +76,7 @@ class Monitor:
                 "when to stop and which epoch is kept."
             )
 
-    def _record(self, epoch: Epoch, validation_loss: float, score: float) -> None:
+    def _record(self, epoch: EpochResult, validation_loss: float, score: float) -> None:
         seen = {"loss": epoch.loss}
         if self.validation is not None:
             seen |= {"validation_loss": validation_loss, "validation_score": score}
@@ -107,25 +107,25 @@ class Monitor:
 
     def _perfect_score(self) -> float | None:
         """Return the score of a network without error; None if unknown, or of no matter."""
-        if not self.course.training.loss.relative:
+        if not self.course.trainer.loss.relative:
             return None
         by_score = self.early_stopping and self.course.scored
         return self.validation.perfect_score if by_score else 0.0
 
     def _judge(self, score: float) -> Outcome | None:
-        training, patience = self.course.training, self.course.patience
+        trainer, patience = self.course.trainer, self.course.patience
         n_epochs = len(self.course.history["loss"])
-        self.course.best.update(score, n_epochs, training.network.parameters.values)
+        self.course.best.update(score, n_epochs, trainer.network.parameters.values)
         if not patience.update(score, self._perfect_score()):
             return None
         if not self.adaptive:
             self._announce("Stopping.")
             return Outcome.NO_IMPROVEMENT
-        if training.descent.learning_rate * training.slowdown <= SLOWEST:
+        if trainer.descent.learning_rate * trainer.slowdown <= MIN_LEARNING_RATE:
             self._announce("Learning rate too small. Stopping.")
             return Outcome.NO_IMPROVEMENT
-        training.slowdown /= 5.0
-        rate = training.descent.learning_rate * training.slowdown
+        trainer.slowdown /= 5.0
+        rate = trainer.descent.learning_rate * trainer.slowdown
         self._announce(f"Setting learning rate to {rate:f}")
         patience.count = 0
         return None

@@ -11,15 +11,15 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn.engine.batches import Batches
-from skdnn.engine.stopping import Outcome, blow_up
-from skdnn.engine.training import Training, Watch, descend, descend_lbfgs
+from skdnn.engine.stopping import Outcome, divergence_epoch
+from skdnn.engine.training import Listener, Trainer, descend, descend_lbfgs
 from skdnn.estimators.construction import anneals
 from skdnn.estimators.course import Course
 
 RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infinite"
 
 
-def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: bool) -> None:
+def run(estimator, course: Course, batches: Batches, listener: Listener, incremental: bool) -> None:
     """Run the epochs of a call, or of what is left of it, and warn of what the user should know.
 
     An incremental call is one epoch: of a `fit` that was cut short if it had one left.
@@ -29,7 +29,7 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
     if not course.running or (incremental and n_epochs == 0):
         course.begin_call()
     course.outcome, message = _descend(
-        estimator, course.training, batches, 1 if incremental else n_epochs, watch
+        estimator, course.trainer, batches, 1 if incremental else n_epochs, listener
     )
     ended = not (incremental and course.outcome is Outcome.MAX_EPOCHS)  # one is all it wanted
     if ended:
@@ -38,18 +38,18 @@ def run(estimator, course: Course, batches: Batches, watch: Watch, incremental: 
         course.initial_values = None
 
 
-def _descend(estimator, training: Training, batches: Batches, n_epochs: int, watch: Watch):
+def _descend(estimator, trainer: Trainer, batches: Batches, n_epochs: int, listener: Listener):
     """Return why the epochs ended, and what L-BFGS says of it."""
     if n_epochs == 0:
         none_left = f"max_iter={estimator.max_iter} leaves none to run"
         return Outcome.MAX_EPOCHS, none_left if estimator.solver == "lbfgs" else None
     if estimator.solver != "lbfgs":
-        return descend(training, batches, n_epochs, watch), None
+        return descend(trainer, batches, n_epochs, listener), None
     options = {"maxiter": n_epochs, "maxfun": estimator.max_fun, "gtol": estimator.tol}
     # Outliers may be nearly all of the value of a robust loss, so shares of it say little.
-    robust = training.loss.standardised_by == "quartiles"
+    robust = trainer.loss.standardised_by == "quartiles"
     options["ftol"] = smallest_fall(0.0 if robust else estimator.tol)
-    return descend_lbfgs(training, batches, options, watch)
+    return descend_lbfgs(trainer, batches, options, listener)
 
 
 def smallest_fall(tol: float) -> float:
@@ -65,7 +65,7 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
     if what is not None and _recover(estimator, course, what, batches):
         course.mended = True
     elif outcome is Outcome.MAX_EPOCHS and message is not None:
-        text = f"lbfgs failed to converge after {course.training.n_epochs} iteration(s): {message}."
+        text = f"lbfgs failed to converge after {course.trainer.n_epochs} iteration(s): {message}."
         warnings.warn(text + scale_hint(batches), ConvergenceWarning)
     elif outcome is Outcome.MAX_EPOCHS and not anneals(estimator.learning_rate):
         done = len(course.losses)
@@ -79,8 +79,8 @@ def conclude(estimator, course: Course, message: str | None, batches: Batches) -
 
 def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
     """Return in words what is to be mended; None if nothing is, or the loss came back down."""
-    losses, epoch = course.losses, blow_up(course.losses)
-    has_log_link = course.training.loss.out_activation == "exp"
+    losses, epoch = course.losses, divergence_epoch(course.losses)
+    has_log_link = course.trainer.loss.out_activation == "exp"
     if has_log_link and came_back(losses) and ran_off(estimator, course, batches):
         return RAN_OFF
     if epoch is not None and not losses[-1] <= min(losses[: epoch - 1], default=math.inf):
@@ -90,7 +90,7 @@ def what_went_wrong(estimator, course: Course, batches: Batches) -> str | None:
 
 def came_back(losses: list[float]) -> bool:
     """Whether the last loss is not far above the smallest."""
-    return bool(losses) and blow_up([min(losses), losses[-1]]) is None
+    return bool(losses) and divergence_epoch([min(losses), losses[-1]]) is None
 
 
 def ran_off(estimator, course: Course, batches: Batches) -> bool:
@@ -103,10 +103,10 @@ def ran_off(estimator, course: Course, batches: Batches) -> bool:
     Y, weight = batches.Y, batches.weight
     far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
     S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
-    limit = course.training.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
+    limit = course.trainer.loss.value_and_gradient(S, Y, weight, np.empty_like(Y))
     if course.losses[-1] <= limit and not estimator.early_stopping:  # which keeps another epoch
         return False
-    values = course.training.network.parameters.values
+    values = course.trainer.network.parameters.values
     best = course.best.values if estimator.early_stopping else None
     end = loss_at(course, values.copy() if best is None else best, batches)
     if course.outcome is Outcome.MAX_EPOCHS:
@@ -116,10 +116,10 @@ def ran_off(estimator, course: Course, batches: Batches) -> bool:
 
 def loss_at(course: Course, values: np.ndarray, batches: Batches) -> float:
     """Return the loss of the network with other parameters; nan counts as infinite."""
-    parameters = course.training.network.parameters
+    parameters = course.trainer.network.parameters
     before = parameters.values.copy()
     parameters.values[:] = values
-    loss = course.training.evaluate(batches)
+    loss = course.trainer.evaluate(batches)
     parameters.values[:] = before
     return math.inf if math.isnan(loss) else loss
 
@@ -137,7 +137,7 @@ def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
             "Solver produced non-finite parameter weights. The input data may contain large "
             f"values and need to be preprocessed. {cause}"
         )
-    last, values = "of the last epoch", course.training.network.parameters.values
+    last, values = "of the last epoch", course.trainer.network.parameters.values
     candidates = {
         f"of epoch {course.best.epoch}": course.best.values,
         "with which training began": course.initial_values,
@@ -150,7 +150,7 @@ def _recover(estimator, course: Course, what: str, batches: Batches) -> bool:
     if stays and what != RAN_OFF and came_back(course.losses):
         return False
     values[:] = course.best.values = candidates[kept].copy()
-    course.training.reset_optimizer()
+    course.trainer.reset_optimizer()
     warnings.warn(
         f"{what}; the parameters {kept}, the best so far, are kept. {cause}", ConvergenceWarning
     )

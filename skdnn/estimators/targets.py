@@ -49,14 +49,14 @@ def as_doubles(S: np.ndarray) -> np.ndarray:
     return S if all_finite(S) else np.nan_to_num(S)
 
 
-BLOCK = 2**14  # rows
+BLOCK_ROWS = 2**14  # rows
 
 
 def by_blocks(f, S: np.ndarray, n_columns: int) -> np.ndarray:
     """Fill P with f(S, P) in float64, some rows at a time so that scratch stays small."""
     P = np.empty((len(S), n_columns))
-    for start in range(0, len(S), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(S), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
         f(as_doubles(S[rows]), P[rows])
     return P
 

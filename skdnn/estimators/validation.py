@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring
 
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 from skdnn.estimators._sklearn import get_feature_names
 from skdnn.estimators.targets import all_finite
 
@@ -43,11 +43,11 @@ class Validation:
         """Score of a network without error, if it is known."""
         return 0.0 if self.score is None else self.score.perfect
 
-    def evaluate(self, training: Training) -> tuple[float, float]:
+    def evaluate(self, trainer: Trainer) -> tuple[float, float]:
         """Return the mean loss, without penalty, and the score of the network as it is."""
-        S = training.network.infer_in_chunks(self.X)
-        loss = training.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
-        if not math.isfinite(loss) or not all_finite(training.loss.predict(S)):
+        S = trainer.network.infer_in_chunks(self.X)
+        loss = trainer.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
+        if not math.isfinite(loss) or not all_finite(trainer.loss.predict(S)):
             return loss, math.nan
         return loss, -loss if self.score is None else float(self.score(S))
 
@@ -172,7 +172,7 @@ class Scoring:
     def _snapshot(self):
         estimator = self.estimator
         snapshot = copy.copy(estimator)
-        network = estimator._course.training.network
+        network = estimator._course.trainer.network
         snapshot._network = estimator._published(network.copy())
         vars(snapshot).pop("feature_names_in_", None)
         if self.names is not None:

@@ -33,7 +33,7 @@ def prepare(estimator, X, y, sample_weight):
     sample = net._prepare_target(sample, resuming=fitted, incremental=fitted)
     net._prepare_scaling(sample, resuming=fitted)
     if not fitted:
-        return net, begin(net).training.network, sample
+        return net, begin(net).trainer.network, sample
     return net, adapted(net, net._unpublished(net._network.copy())), sample
 
 

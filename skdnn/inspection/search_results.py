@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from skdnn.engine.tables import choose
+from skdnn.engine.registry import choose
 from skdnn.inspection.hyperparameters import Hyperparameter, is_logarithmic, is_number
 
 

@@ -12,7 +12,6 @@ from sklearn.model_selection import ParameterSampler
 from sklearn.utils import check_random_state
 
 from skdnn.estimators._sklearn import BaseSearchCV, Interval
-from skdnn.model_selection.contraction import contract_spaces, is_in
 from skdnn.model_selection.evaluation import (
     Continued,
     Evaluations,
@@ -20,12 +19,13 @@ from skdnn.model_selection.evaluation import (
     SameSplits,
     interruptible,
 )
+from skdnn.model_selection.shrinking import is_in, shrink_spaces
 
 
 class CoarseToFineSearchCV(BaseSearchCV):
     """Random search with cross-validation in rounds, from coarse to fine.
 
-    The first round is that of `RandomizedSearchCV`.  After every round each range contracts around
+    The first round is that of `RandomizedSearchCV`.  After every round each range shrinks around
     the best candidates so far, and each list keeps the values that they have; the next round draws
     from what is left.  So most fits are spent where the good candidates are, for the price of
     missing what the first round has not seen: give it enough candidates.
@@ -37,7 +37,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     param_distributions : dict or list of dicts
         Lists and distributions, such as `search_space` returns, by the names of parameters.  Of a
         list of dicts every candidate has one, drawn at random; those dicts go on that could have
-        drawn one of the best, each contracted around its own.
+        drawn one of the best, each shrunk around its own.
     n_rounds : int, default=3
         Rounds, unless nothing is left, or a callback asks at the end of one to stop.
     n_iter : int, default=20
@@ -47,7 +47,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
         Width of a range over its width in the round before, on its own scale: that of the quantiles
         of the distribution, which for `loguniform` is the logarithm.
     keep : float in (0, 1], default=0.25
-        Share of all candidates so far that are the best.  A range contracts around their mean, as
+        Share of all candidates so far that are the best.  A range shrinks around their mean, as
         near as can be where it is to stay within the range before and to hold the best of all.
     scoring : str, callable, list, tuple, dict or None, default=None
         What is scored, as in `RandomizedSearchCV`.
@@ -56,7 +56,7 @@ class CoarseToFineSearchCV(BaseSearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows.  With several metrics, the name of the one
         that ranks the candidates.  A callable chooses `best_index_` at the end, as in
-        `RandomizedSearchCV`; the ranges contract by the score, so there must be no more than one.
+        `RandomizedSearchCV`; the ranges shrink by the score, so there must be no more than one.
     cv : int, splitter, iterable or None, default=None
         The folds, the same for all candidates even where a splitter would draw new ones.
     verbose : int, default=0
@@ -67,14 +67,14 @@ class CoarseToFineSearchCV(BaseSearchCV):
         Seed of the candidates.
     error_score : "raise" or float, default=nan
         Score of a fit that fails.  Candidates of score nan are never among the best, and a round of
-        nothing else contracts nothing.
+        nothing else shrinks nothing.
     return_train_score : bool, default=False
         Whether to score the training rows too.
 
     Attributes
     ----------
     rounds_ : list
-        What each round drew from, in the form of `param_distributions`.  A contracted distribution
+        What each round drew from, in the form of `param_distributions`.  A shrunk distribution
         has ``support()``, its smallest and largest value, and shows them when printed.
     cv_results_ : dict of ndarray
         As that of `RandomizedSearchCV`, with the column "round", counted from 1.
@@ -88,7 +88,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 
     Notes
     -----
-    Distributions contract that have ``ppf`` and ``cdf``, as the frozen ones of `scipy.stats` and
+    Distributions shrink that have ``ppf`` and ``cdf``, as the frozen ones of `scipy.stats` and
     `layers` do.  One that has only ``rvs`` stays as it is.
 
     Ctrl-C ends the search, also where the fit that is running would take it for its own: the
@@ -199,7 +199,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         context.call_on_fit_task_end(estimator=self)
 
     def _run_rounds(self, evaluations: Evaluations, context) -> None:
-        """Draw and evaluate candidates, and contract what they are drawn from."""
+        """Draw and evaluate candidates, and shrink what they are drawn from."""
         given, rng = self.param_distributions, check_random_state(self.random_state)
         spaces = [given] if isinstance(given, dict) else given
         self.rounds_ = []
@@ -211,7 +211,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             if self._run_round(number, candidates, evaluations, context):
                 break
             if best := self._best(evaluations):
-                spaces = contract_spaces(spaces, best, self.shrink)
+                spaces = shrink_spaces(spaces, best, self.shrink)
 
     def _run_round(self, number, candidates, evaluations: Evaluations, context) -> bool:
         """Evaluate candidates in groups; return whether a callback wants to stop."""

@@ -323,7 +323,7 @@ def test_a_run_ended_on_purpose_has_nothing_left(cls, path):
 
 
 def test_the_script_of_the_docs_runs_what_ctrl_c_has_left(path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs" / "going_on.md"
+    page = Path(__file__).parents[2] / "docs" / "resuming.md"
     script = page.read_text("utf-8").split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(path.parent)
     fit = MLPClassifier.fit
@@ -425,15 +425,15 @@ def test_a_file_is_no_larger_than_its_vectors(path):
     many = np.tile(X, (200, 1))
     begun = cut_short(model, path, 2, many, np.tile(CLASSES, 200))
     assert path.stat().st_size < 5 * begun._network.parameters.values.nbytes + 10_000
-    assert np.shares_memory(begun.coefs_[0], begun._course.training.network.parameters.values)
+    assert np.shares_memory(begun.coefs_[0], begun._course.trainer.network.parameters.values)
 
 
 def test_threads_are_not_in_the_file(cls, path, monkeypatch):
-    monkeypatch.setattr(threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
     with threadpool_limits(2, user_api="blas"):
         whole = small(cls, dropout=0.2).fit(X, y_for(cls))
         resumed = cut_short(small(cls, dropout=0.2), path, 3, X, y_for(cls))
-        assert resumed._course.training.workers is None
+        assert resumed._course.trainer.workers is None
         assert_same(resumed.set_params(warm_start=True).fit(X, y_for(cls)), whole)
 
 

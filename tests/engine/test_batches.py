@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skdnn.engine.batches import BLOCK, Batches, Scaling
+from skdnn.engine.batches import BLOCK_NUMBERS, Batches, Scaling
 
 sizes = st.integers(1, 30)
 orders = st.one_of(st.none(), st.integers(0, 2**32 - 1).map(np.random.default_rng))
@@ -78,7 +78,7 @@ def test_all_orders_are_equally_likely():
 
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
 def test_small_batches_are_cut_from_blocks(rng):
-    n, batch_size = BLOCK + 6, 3  # some blocks, and a remainder
+    n, batch_size = BLOCK_NUMBERS + 6, 3  # some blocks, and a remainder
     Y = np.arange(n)
     seen = [
         (X[:, 0].tolist(), Y.tolist())
@@ -107,16 +107,16 @@ def test_types_and_shapes_stay(rng):
         assert weight is None
 
 
-@pytest.mark.parametrize("batch_size", [3, BLOCK])
+@pytest.mark.parametrize("batch_size", [3, BLOCK_NUMBERS])
 def test_shuffled_batches_share_one_buffer(batch_size, rng):
-    n = 5 * BLOCK
+    n = 5 * BLOCK_NUMBERS
     batches = Batches(np.zeros((n, 2)), np.zeros(n), None, batch_size)
     addresses = [X.ctypes.data for X, _, _ in batches.epoch(rng)]
-    assert max(addresses) - min(addresses) < 8 * max(BLOCK, 2 * batch_size)
+    assert max(addresses) - min(addresses) < 8 * max(BLOCK_NUMBERS, 2 * batch_size)
 
 
 @pytest.mark.parametrize(("batch_size", "rows"), [(4, 16), (16, 16), (100, 100)])
-@pytest.mark.parametrize(("n_in", "n_out"), [(1, BLOCK // 16), (BLOCK // 16, 1)])
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, BLOCK_NUMBERS // 16), (BLOCK_NUMBERS // 16, 1)])
 def test_a_block_is_as_long_as_the_wider_of_inputs_and_targets_allows(
     batch_size, rows, n_in, n_out
 ):

@@ -170,7 +170,7 @@ def test_rows_do_not_see_each_other_at_prediction(order, rng):
 def test_chunks_make_no_difference(order, m, rng, monkeypatch):
     network, X = build(order), rows(order, rng, m)
     expected = network.infer(X)
-    monkeypatch.setattr(network_module, "CHUNK", 6 * 5)
+    monkeypatch.setattr(network_module, "CHUNK_NUMBERS", 6 * 5)
     chunk = 30 // (4 if sparse.issparse(X) else 5)  # of the hidden layer, or of the input
     first = next(layer for layer in network.layers if not isinstance(layer, Dropout))
     calls = []
@@ -185,7 +185,7 @@ def test_chunks_make_no_difference(order, m, rng, monkeypatch):
 
 @pytest.mark.parametrize("chunk", [1, 10, 2**20])
 def test_chunks_take_any_type(chunk, rng, monkeypatch):
-    monkeypatch.setattr(network_module, "CHUNK", chunk)
+    monkeypatch.setattr(network_module, "CHUNK_NUMBERS", chunk)
     network, X = build(dtype="float32"), rng.integers(-3, 3, (9, 5))
     expected = network.infer(X.astype("float32"))
     for batch in (X, X.astype("float64"), X.astype("int8"), sparse.csr_array(X)):

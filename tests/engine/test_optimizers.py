@@ -12,7 +12,7 @@ from skdnn.engine.losses import SoftmaxCrossEntropy
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AMSGrad, RMSprop, get_optimizer
 from skdnn.engine.schedules import Constant
-from skdnn.engine.training import Descent, Training
+from skdnn.engine.training import Descent, Trainer
 
 VARIANTS = {
     **{name: kind() for name, kind in OPTIMIZERS.items()},
@@ -45,11 +45,11 @@ def test_like_torch(i):
     theta[:] = TRACES["net_start"]
     optimizer = OPTIMIZERS[name](**parameters)
     descent = Descent(optimizer, lr, Constant(), n_epochs=4, weight_decay=decay)
-    training = Training(network, SoftmaxCrossEntropy(), descent, None, np.random.default_rng())
+    trainer = Trainer(network, SoftmaxCrossEntropy(), descent, None, np.random.default_rng())
     recorded = []
     for step in range(20):
         rows = slice(step * 8 % 40, step * 8 % 40 + 8)
-        training.step(X[rows], y[rows], None, lr)
+        trainer.step(X[rows], y[rows], None, lr)
         recorded.append(theta.copy())
     for ours, torchs in zip((recorded[0], recorded[-1]), TRACES["net_thetas"][i], strict=True):
         assert_allclose(ours, torchs, rtol=1e-6, atol=1e-7)

@@ -13,7 +13,7 @@ slots = st.lists(st.builds(Slot, shapes, st.sampled_from(ZONES), rates), min_siz
 
 MIXED = [
     Slot((2, 3), "weights"),
-    Slot((3,), "offsets", rate=0.1),
+    Slot((3,), "others", rate=0.1),
     Slot((3,), "statistics"),
     Slot((3, 1), "weights", rate=4.0),
 ]

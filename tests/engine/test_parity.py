@@ -21,7 +21,7 @@ from skdnn.engine.losses import SoftmaxCrossEntropy
 from skdnn.engine.optimizers import OPTIMIZERS, SGD
 from skdnn.engine.schedules import Cosine
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import Descent, Training, descend, descend_lbfgs
+from skdnn.engine.training import Descent, Trainer, descend, descend_lbfgs
 
 compiled = pytest.importorskip(
     "skdnn.engine.kernels._compiled", reason="no compiler was there when the kernels were built"
@@ -321,10 +321,10 @@ class Recorder:
     def __init__(self):
         self.losses = []
 
-    def begin(self):
+    def on_epoch_begin(self):
         pass
 
-    def end(self, epoch):
+    def on_epoch_end(self, epoch):
         self.losses.append(epoch.loss)
 
 
@@ -362,10 +362,10 @@ def test_same_curve(dtype, order, activation, solver, monkeypatch):
     def run():
         network = build(order, activation, dtype=dtype)
         generators = np.random.default_rng(1), np.random.default_rng(2)
-        training = Training(network, SoftmaxCrossEntropy(0.1), SOLVERS[solver], *generators)
-        watch = Recorder()
-        descend(training, Batches(*data(dtype, LOSSES["softmax"], 2), 9), 5, watch)
-        return watch.losses, network.parameters.values.copy(), generators[1].random()
+        trainer = Trainer(network, SoftmaxCrossEntropy(0.1), SOLVERS[solver], *generators)
+        listener = Recorder()
+        descend(trainer, Batches(*data(dtype, LOSSES["softmax"], 2), 9), 5, listener)
+        return listener.losses, network.parameters.values.copy(), generators[1].random()
 
     one, other = curves(monkeypatch, run)
     rtol = {"float32": 1e-4, "float64": 1e-10}[dtype]
@@ -383,10 +383,10 @@ def test_same_curve_for_every_loss(name, monkeypatch):
 
     def run():
         network = build("one hidden", "relu", n_out=k)
-        training = Training(network, case.loss, PLAIN, *[np.random.default_rng(i) for i in (1, 2)])
-        watch = Recorder()
-        descend(training, Batches(*data("float64", case, k), 9), 5, watch)
-        return watch.losses
+        trainer = Trainer(network, case.loss, PLAIN, *[np.random.default_rng(i) for i in (1, 2)])
+        listener = Recorder()
+        descend(trainer, Batches(*data("float64", case, k), 9), 5, listener)
+        return listener.losses
 
     assert_allclose(*curves(monkeypatch, run), rtol=1e-10)
 
@@ -394,13 +394,13 @@ def test_same_curve_for_every_loss(name, monkeypatch):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 def test_same_curve_of_lbfgs(activation, monkeypatch):
     def run():
-        network, watch = build("two hidden", activation), Recorder()
+        network, listener = build("two hidden", activation), Recorder()
         generators = np.random.default_rng(1), np.random.default_rng(2)
-        training = Training(network, SoftmaxCrossEntropy(), PLAIN, *generators)
+        trainer = Trainer(network, SoftmaxCrossEntropy(), PLAIN, *generators)
         batches = Batches(*data("float64", LOSSES["softmax"], 2), 9)
-        outcome, _ = descend_lbfgs(training, batches, {"maxiter": 10}, watch)
+        outcome, _ = descend_lbfgs(trainer, batches, {"maxiter": 10}, listener)
         assert outcome is Outcome.MAX_EPOCHS
-        return watch.losses
+        return listener.losses
 
     assert_allclose(*curves(monkeypatch, run), rtol=1e-6)
 

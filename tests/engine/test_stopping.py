@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdnn.engine.stopping import BestState, Outcome, Patience, blow_up
+from skdnn.engine.stopping import BestState, Outcome, Patience, divergence_epoch
 
 scores = st.lists(st.floats(-10, 10), min_size=1, max_size=30)
 
@@ -111,7 +111,7 @@ def test_best_state_survives_pickle():
     ],
 )
 def test_blow_up(losses, epoch):
-    assert blow_up(losses) == epoch
+    assert divergence_epoch(losses) == epoch
 
 
 def test_outcomes_are_told_apart():

@@ -21,13 +21,13 @@ from skdnn.engine import threads
 from skdnn.engine.layers import Dropout
 from skdnn.engine.network import Network
 from skdnn.engine.threads import (
-    WORTHWHILE,
+    MIN_PARALLEL_WORK,
     DataParallel,
     infer,
     one_blas_thread,
-    shares_of,
+    split_rows,
 )
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 
 ORDERS = {
     "plain": Order((7, 4)),
@@ -46,7 +46,7 @@ def blas_threads():
 @pytest.fixture
 def two_threads(monkeypatch):
     """Share out everything, however small, over two threads."""
-    monkeypatch.setattr(threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
     with threadpool_limits(2, user_api="blas"):
         yield
 
@@ -69,9 +69,9 @@ def batches_of(n_threads, kind, rng, dtype):
         Y = LOSSES["softmax"].targets(rng, m, 3)
         weight = rng.uniform(0.5, 2.0, m)
         if kind == "first share zero" and m > n_threads:
-            weight[shares_of(m, n_threads)[0]] = 0.0
+            weight[split_rows(m, n_threads)[0]] = 0.0
         elif kind == "last share zero" and m > n_threads:
-            weight[shares_of(m, n_threads)[-1]] = 0.0
+            weight[split_rows(m, n_threads)[-1]] = 0.0
         yield X, Y, None if kind == "none" else weight.astype(dtype)
 
 
@@ -156,7 +156,7 @@ def test_masks_are_drawn_for_the_whole_batch(order, rng):
 @pytest.mark.parametrize("m", [0, 1, 2, 3, 7, 100])
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 def test_shares_are_all_rows_once_and_about_equal(m, n):
-    shares = shares_of(m, n)
+    shares = split_rows(m, n)
     assert len(shares) == n
     assert [i for rows in shares for i in range(m)[rows]] == list(range(m))
     lengths = [rows.stop - rows.start for rows in shares]
@@ -170,14 +170,14 @@ def test_a_large_step_suits_threads(rng):
     X = np.ones((2, 200), "float32")
     network = build(Order((200,), dropout=0.1), n_in=200, n_out=1, dtype="float32")
     row = 200 * 200 + 200
-    enough = int(np.ceil(WORTHWHILE / (3 * row)))  # a product forward, and two backward
+    enough = int(np.ceil(MIN_PARALLEL_WORK / (3 * row)))  # a product forward, and two backward
     assert DataParallel.suits(network, X, enough)
     assert not DataParallel.suits(network, X, enough - 1)
 
 
 @pytest.mark.parametrize("kind", ["batch norm", "sparse"])
 def test_rows_that_depend_on_each_other_and_sparse_rows_stay_together(kind, monkeypatch):
-    monkeypatch.setattr(threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
     X = np.eye(5)
     assert DataParallel.suits(build("one hidden"), X, 5)
     if kind == "sparse":
@@ -190,18 +190,18 @@ def test_rows_that_depend_on_each_other_and_sparse_rows_stay_together(kind, monk
 @pytest.mark.usefixtures("two_threads")
 def test_threads_run_in_a_fit_where_they_are_worth_it(monkeypatch, rng):
     """The other tests of whole fits would prove nothing if one thread did everything."""
-    seen, share_of_gradient = set(), Network.share_of_gradient
+    seen, partial_loss_and_gradient = set(), Network.partial_loss_and_gradient
 
     def noting(self, *args):
         seen.add(threading.current_thread().name)
-        return share_of_gradient(self, *args)
+        return partial_loss_and_gradient(self, *args)
 
-    monkeypatch.setattr(Network, "share_of_gradient", noting)
+    monkeypatch.setattr(Network, "partial_loss_and_gradient", noting)
     X = rng.normal(size=(40, 3))
     MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, learning_rate="cosine").fit(X, X[:, 0])
     assert len(seen) == 2
     seen.clear()
-    monkeypatch.setattr(threads, "WORTHWHILE", WORTHWHILE)
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", MIN_PARALLEL_WORK)
     MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, learning_rate="cosine").fit(X, X[:, 0])
     assert seen == {threading.main_thread().name}
 
@@ -429,7 +429,7 @@ def fit(request, cls, rng):
 
 def test_a_fit_is_that_of_one_thread(fit, monkeypatch):
     alone = fit()
-    monkeypatch.setattr(threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
     with threadpool_limits(2, user_api="blas"):
         shared, again = fit(), fit()
     assert_allclose(shared.loss_curve_, alone.loss_curve_, rtol=1e-9)
@@ -500,14 +500,14 @@ def test_threads_are_gone_after_fit(cls, solver, error, rng):
 
 @pytest.mark.usefixtures("two_threads")
 def test_threads_are_gone_after_an_error_in_one_of_them(rng, monkeypatch):
-    share_of_gradient = Network.share_of_gradient
+    partial_loss_and_gradient = Network.partial_loss_and_gradient
 
     def broken(self, *args):
         if threading.current_thread() is not threading.main_thread():
             raise MemoryError("no room for the buffers")
-        return share_of_gradient(self, *args)
+        return partial_loss_and_gradient(self, *args)
 
-    monkeypatch.setattr(Network, "share_of_gradient", broken)
+    monkeypatch.setattr(Network, "partial_loss_and_gradient", broken)
     before, X = set(threading.enumerate()), rng.normal(size=(60, 4))
     with pytest.raises(MemoryError, match="no room") as raised:
         MLPRegressor(hidden_layer_sizes=(8,)).fit(X, X[:, 0])
@@ -525,7 +525,7 @@ def test_a_resumed_training_has_threads_again(monkeypatch, rng):
     for k in range(1, 4):
         model.fit(X, X[:, 0])
         assert len(closed) == k
-        assert model._course.training.workers is None
+        assert model._course.trainer.workers is None
 
 
 # A loss that is not finite is reported once, by the caller, whatever thread it is from -----------
@@ -562,14 +562,14 @@ def test_overflow_on_a_thread_is_no_warning_at_prediction(rng):
 
 
 def test_a_training_in_a_thread_of_somebody_else_is_not_shared_out(monkeypatch, rng):
-    monkeypatch.setattr(threads, "WORTHWHILE", 0)
-    used, share_out = [], Training.share_out
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
+    used, start_workers = [], Trainer.start_workers
 
     def noting(self, batches, n_threads):
-        share_out(self, batches, n_threads)
+        start_workers(self, batches, n_threads)
         used.append((n_threads, self.workers))
 
-    monkeypatch.setattr(Training, "share_out", noting)
+    monkeypatch.setattr(Trainer, "start_workers", noting)
     X = rng.normal(size=(60, 4))
     model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, learning_rate="cosine")
     with threadpool_limits(2, user_api="blas"):

@@ -23,7 +23,7 @@ from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import (
     Descent,
     FullObjective,
-    Training,
+    Trainer,
     descend,
     descend_lbfgs,
     limit_unit_norms,
@@ -42,10 +42,10 @@ class Spectator:
     def __post_init__(self):
         self.epochs, self.n_begun = [], 0
 
-    def begin(self):
+    def on_epoch_begin(self):
         self.n_begun += 1
 
-    def end(self, epoch):
+    def on_epoch_end(self, epoch):
         self.epochs.append(epoch)
         return Outcome.STOPPED if len(self.epochs) >= self.stop_after else None
 
@@ -67,20 +67,18 @@ class InterruptedBatches(Batches):
 
 def train(descent=PLAIN, loss=None, order="one hidden", shuffling=None, **network):
     net = build(order, **network)
-    return Training(
-        net, loss or SoftmaxCrossEntropy(), descent, shuffling, np.random.default_rng(9)
-    )
+    return Trainer(net, loss or SoftmaxCrossEntropy(), descent, shuffling, np.random.default_rng(9))
 
 
 def data(rng, m=20, k=2):
     return rng.normal(size=(m, 5)), rng.integers(0, k, m)
 
 
-def moved(training, X, Y, weight=None, lr=0.1):
+def moved(trainer, X, Y, weight=None, lr=0.1):
     """Take a step and return by how much theta moved."""
-    before = training.network.parameters.theta.copy()
-    training.step(X, Y, weight, lr)
-    return training.network.parameters.theta - before
+    before = trainer.network.parameters.theta.copy()
+    trainer.step(X, Y, weight, lr)
+    return trainer.network.parameters.theta - before
 
 
 # One step -----------------------------------------------------------------------------------------
@@ -88,13 +86,13 @@ def moved(training, X, Y, weight=None, lr=0.1):
 
 def test_step_returns_the_objective_before_the_move(rng):
     X, Y = data(rng)
-    training = train(replace(PLAIN, alpha=0.5))
-    expected = training.network.copy()
+    trainer = train(replace(PLAIN, alpha=0.5))
+    expected = trainer.network.copy()
     expected.prepare_training(rng)
     value = expected.loss_and_gradient(X, Y, None, SoftmaxCrossEntropy(), 0.5)
-    before = training.network.parameters.theta.copy()
-    assert training.step(X, Y, None, 0.1) == value
-    assert_allclose(training.network.parameters.theta, before - 0.1 * expected.gradient)
+    before = trainer.network.parameters.theta.copy()
+    assert trainer.step(X, Y, None, 0.1) == value
+    assert_allclose(trainer.network.parameters.theta, before - 0.1 * expected.gradient)
 
 
 def test_clip_norm_shortens_a_long_gradient_and_keeps_its_direction(rng):
@@ -158,7 +156,7 @@ class Eager(Dense):
     def slots(self):
         return (
             Slot((self.n_in, self.n_out), "weights", rate=3.0),
-            Slot((self.n_out,), "offsets", rate=0.5),
+            Slot((self.n_out,), "others", rate=0.5),
         )
 
 
@@ -170,9 +168,9 @@ def test_learning_rate_factors_reach_the_step(name, dtype, rng):
     for kind in (Dense, Eager):
         network = Network([kind(5, 2, get_initializer("zeros"))], dtype)
         descent = replace(PLAIN, optimizer=OPTIMIZERS[name]())
-        training = Training(network, SoftmaxCrossEntropy(), descent, None, rng)
+        trainer = Trainer(network, SoftmaxCrossEntropy(), descent, None, rng)
         for _ in range(2):  # theta starts at zero: where the offset is, the gradient is the same
-            steps[kind] = moved(training, X.astype(dtype), Y)
+            steps[kind] = moved(trainer, X.astype(dtype), Y)
             network.parameters.theta[:] = 0.0
     factors = np.array([3.0] * 10 + [0.5] * 2)
     assert steps[Eager].dtype == dtype
@@ -185,37 +183,37 @@ def test_learning_rate_factors_reach_the_step(name, dtype, rng):
 
 
 def test_learning_rate_follows_progress_and_slowdown():
-    training = train(replace(PLAIN, schedule=Cosine(), n_epochs=4, learning_rate=0.2))
-    assert_allclose(training.learning_rate(), 0.2)
-    training.count_epoch(20)
-    assert_allclose(training.learning_rate(1 / 3), 0.2 * 0.75)  # a third of the way
-    training.slowdown = 1 / 5
-    training.count_epoch(20)
-    assert_allclose(training.learning_rate(), 0.2 * 0.5 / 5)
+    trainer = train(replace(PLAIN, schedule=Cosine(), n_epochs=4, learning_rate=0.2))
+    assert_allclose(trainer.learning_rate(), 0.2)
+    trainer.count_epoch(20)
+    assert_allclose(trainer.learning_rate(1 / 3), 0.2 * 0.75)  # a third of the way
+    trainer.slowdown = 1 / 5
+    trainer.count_epoch(20)
+    assert_allclose(trainer.learning_rate(), 0.2 * 0.5 / 5)
     for _ in range(10):  # beyond the plan the schedule stays at its end
-        training.count_epoch(20)
-    assert training.progress(0.5) == 1
-    assert_allclose(training.learning_rate(), 0, atol=1e-15)
+        trainer.count_epoch(20)
+    assert trainer.progress(0.5) == 1
+    assert_allclose(trainer.learning_rate(), 0, atol=1e-15)
 
 
 def test_warm_up_batch_by_batch(rng):
     X, Y = data(rng)
-    training = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
-    rates, step = [], training.step
-    training.step = lambda X, Y, weight, lr: rates.append(lr) or step(X, Y, weight, lr)
+    trainer = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
+    rates, step = [], trainer.step
+    trainer.step = lambda X, Y, weight, lr: rates.append(lr) or step(X, Y, weight, lr)
     batches = Batches(X, Y, None, 5)
-    last = [training.run_epoch(batches).learning_rate for _ in range(4)]
+    last = [trainer.run_epoch(batches).learning_rate for _ in range(4)]
     assert_allclose(rates, [0.1 * min(i / 8, 1) for i in range(16)], atol=1e-15)
     assert last == rates[3::4]
 
 
 def test_inverse_scaling_counts_the_samples_of_whole_epochs(rng):
     X, Y = data(rng, m=15)
-    training = train(replace(PLAIN, schedule=InverseScaling(), learning_rate=1.0))
+    trainer = train(replace(PLAIN, schedule=InverseScaling(), learning_rate=1.0))
     batches = Batches(X, Y, None, 4)
-    rates = [training.run_epoch(batches).learning_rate for _ in range(3)]
+    rates = [trainer.run_epoch(batches).learning_rate for _ in range(3)]
     assert_allclose(rates, [1, 1 / 4, 1 / math.sqrt(31)])
-    assert (training.n_epochs, training.n_samples) == (3, 45)
+    assert (trainer.n_epochs, trainer.n_samples) == (3, 45)
 
 
 # Epochs -------------------------------------------------------------------------------------------
@@ -225,10 +223,10 @@ def test_inverse_scaling_counts_the_samples_of_whole_epochs(rng):
 def test_loss_of_an_epoch_is_that_of_all_rows(weighted, rng):
     X, Y = data(rng, m=17)
     weight = rng.uniform(0.1, 4, 17) if weighted else None
-    training = train(replace(PLAIN, learning_rate=0.0))
-    S = training.network.infer(X)
+    trainer = train(replace(PLAIN, learning_rate=0.0))
+    S = trainer.network.infer(X)
     expected = SoftmaxCrossEntropy().value_and_gradient(S, Y, weight, np.empty_like(S))
-    epoch = training.run_epoch(Batches(X, Y, weight, 5))
+    epoch = trainer.run_epoch(Batches(X, Y, weight, 5))
     assert_allclose(epoch.loss, expected)
     assert epoch.seconds >= 0
 
@@ -237,25 +235,25 @@ def test_loss_of_an_epoch_is_that_of_all_rows(weighted, rng):
 def test_evaluation_is_the_loss_at_prediction(weighted, rng):
     X, Y = data(rng, m=17)
     weight = rng.uniform(0.1, 4, 17) if weighted else None
-    training = train(replace(PLAIN, alpha=5.0), order="batch norm and dropout")
-    values = training.network.parameters.values.copy()
-    expected = log_loss(Y, softmax(training.network.infer(X), axis=1), sample_weight=weight)
-    assert_allclose(training.evaluate(Batches(X, Y, weight, 5)), expected)
-    assert np.array_equal(training.network.parameters.values, values)
+    trainer = train(replace(PLAIN, alpha=5.0), order="batch norm and dropout")
+    values = trainer.network.parameters.values.copy()
+    expected = log_loss(Y, softmax(trainer.network.infer(X), axis=1), sample_weight=weight)
+    assert_allclose(trainer.evaluate(Batches(X, Y, weight, 5)), expected)
+    assert np.array_equal(trainer.network.parameters.values, values)
 
 
 def test_a_diverging_epoch_ends_early_and_quietly(rng):
     X, _ = data(rng)
-    training = train(replace(PLAIN, learning_rate=1e300), SquaredError(), activation="identity")
+    trainer = train(replace(PLAIN, learning_rate=1e300), SquaredError(), activation="identity")
     batches = InterruptedBatches(X, np.ones((20, 2)), None, 2, last=9, error=AssertionError)
-    assert not math.isfinite(training.run_epoch(batches).loss)
+    assert not math.isfinite(trainer.run_epoch(batches).loss)
     assert batches.taken < 9
 
 
 def test_a_last_step_into_the_void_is_noticed(rng):
     X, _ = data(rng)
-    training = train(replace(PLAIN, learning_rate=np.inf), SquaredError())
-    assert math.isnan(training.run_epoch(Batches(X, np.ones((20, 2)), None, 20)).loss)
+    trainer = train(replace(PLAIN, learning_rate=np.inf), SquaredError())
+    assert math.isnan(trainer.run_epoch(Batches(X, np.ones((20, 2)), None, 20)).loss)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "squared error"])
@@ -264,12 +262,12 @@ def test_training_lowers_the_loss(loss, kind, rng):
     X, case = rng.normal(size=(50, 5)), LOSSES[loss]
     Y = (X[:, 0] > 0).astype(int) if loss == "softmax" else X[:, :2] ** 2
     X = sparse.csr_array(X) if kind == "sparse" else X
-    training = train(
+    trainer = train(
         Descent(Adam(), 0.02, Constant(), 60), case.loss, shuffling=np.random.default_rng(1)
     )
-    watch = Spectator()
-    assert descend(training, Batches(X, Y, None, 10), 60, watch) is Outcome.MAX_EPOCHS
-    assert watch.epochs[-1].loss < 0.5 * watch.epochs[0].loss
+    listener = Spectator()
+    assert descend(trainer, Batches(X, Y, None, 10), 60, listener) is Outcome.MAX_EPOCHS
+    assert listener.epochs[-1].loss < 0.5 * listener.epochs[0].loss
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -277,16 +275,16 @@ def test_goes_on_after_pickle_bit_for_bit(name, rng):
     X, Y = data(rng)
     batches, order = Batches(X, Y, None, 6), "batch norm and dropout"
     descent = Descent(OPTIMIZERS[name](), 0.05, Cosine(), n_epochs=6)
-    training = train(descent, order=order, shuffling=np.random.default_rng(1))
-    descend(training, batches, 3, Spectator())
-    again = pickle.loads(pickle.dumps(training))
+    trainer = train(descent, order=order, shuffling=np.random.default_rng(1))
+    descend(trainer, batches, 3, Spectator())
+    again = pickle.loads(pickle.dumps(trainer))
     epochs = []
-    for one in (training, again):
-        watch = Spectator()
-        descend(one, batches, 3, watch)
-        epochs.append([(epoch.loss, epoch.learning_rate) for epoch in watch.epochs])
+    for one in (trainer, again):
+        listener = Spectator()
+        descend(one, batches, 3, listener)
+        epochs.append([(epoch.loss, epoch.learning_rate) for epoch in listener.epochs])
     assert epochs[0] == epochs[1]
-    values = [one.network.parameters.values for one in (training, again)]
+    values = [one.network.parameters.values for one in (trainer, again)]
     assert np.array_equal(*values)
     assert not np.shares_memory(*values)
 
@@ -295,9 +293,9 @@ def test_same_seeds_same_numbers_other_seeds_others(rng):
     X, Y = data(rng)
     results = []
     for seed in (1, 1, 2):
-        training = train(order="dropout", shuffling=np.random.default_rng(seed))
-        descend(training, Batches(X, Y, None, 6), 2, Spectator())
-        results.append(training.network.parameters.values)
+        trainer = train(order="dropout", shuffling=np.random.default_rng(seed))
+        descend(trainer, Batches(X, Y, None, 6), 2, Spectator())
+        results.append(trainer.network.parameters.values)
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
 
@@ -317,31 +315,31 @@ def test_rows_of_weight_zero_do_not_train(rng):
 
 
 def test_descend_runs_its_epochs(rng):
-    watch, training = Spectator(), train()
-    assert descend(training, Batches(*data(rng), None, 5), 3, watch) is Outcome.MAX_EPOCHS
-    assert training.n_epochs == len(watch.epochs) == watch.n_begun == 3
+    listener, trainer = Spectator(), train()
+    assert descend(trainer, Batches(*data(rng), None, 5), 3, listener) is Outcome.MAX_EPOCHS
+    assert trainer.n_epochs == len(listener.epochs) == listener.n_begun == 3
 
 
 def test_descend_stops_when_told(rng):
-    watch, training = Spectator(stop_after=2), train()
-    assert descend(training, Batches(*data(rng), None, 5), 9, watch) is Outcome.STOPPED
-    assert training.n_epochs == len(watch.epochs) == 2
+    listener, trainer = Spectator(stop_after=2), train()
+    assert descend(trainer, Batches(*data(rng), None, 5), 9, listener) is Outcome.STOPPED
+    assert trainer.n_epochs == len(listener.epochs) == 2
 
 
 @pytest.mark.parametrize("last", [1, 3, 6])
 def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
     X, Y = data(rng)
-    training, expected, watch = train(), train(), Spectator()
+    trainer, expected, listener = train(), train(), Spectator()
     batches = InterruptedBatches(X, Y, None, 5, last=last)
     with pytest.raises(KeyboardInterrupt):
-        descend(training, batches, 9, watch)
-    assert len(watch.epochs) == (last - 1) // 4
+        descend(trainer, batches, 9, listener)
+    assert len(listener.epochs) == (last - 1) // 4
     for step in range(last - 1):
         rows = slice(step * 5 % 20, step * 5 % 20 + 5)
         expected.step(X[rows], Y[rows], None, 0.1)
-    values = [one.network.parameters.values for one in (training, expected)]
+    values = [one.network.parameters.values for one in (trainer, expected)]
     assert np.array_equal(*values)
-    assert descend(training, Batches(X, Y, None, 5), 1, watch) is Outcome.MAX_EPOCHS
+    assert descend(trainer, Batches(X, Y, None, 5), 1, listener) is Outcome.MAX_EPOCHS
 
 
 # Changing one's mind ------------------------------------------------------------------------------
@@ -349,50 +347,50 @@ def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
 
 def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
     X, Y = data(rng)
-    training = train(replace(PLAIN, optimizer=Adam()))
-    training.step(X, Y, None, 0.1)
-    state = training.state
-    training.change(SoftmaxCrossEntropy(0.1), replace(training.descent, learning_rate=0.5))
-    assert training.state is state
-    assert training.loss == SoftmaxCrossEntropy(0.1)
-    training.change(training.loss, replace(training.descent, optimizer=Adam(beta_1=0.5)))
-    assert training.state is state
-    training.change(training.loss, replace(PLAIN, optimizer=OPTIMIZERS["adamax"]()))
-    assert training.state is not state  # as many moments, but other ones
-    training.change(training.loss, PLAIN)
-    assert training.state.moments == []
-    training.change(training.loss, replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    training.step(X, Y, None, 0.1)
-    assert len(training.state.moments) == 1
+    trainer = train(replace(PLAIN, optimizer=Adam()))
+    trainer.step(X, Y, None, 0.1)
+    state = trainer.state
+    trainer.change(SoftmaxCrossEntropy(0.1), replace(trainer.descent, learning_rate=0.5))
+    assert trainer.state is state
+    assert trainer.loss == SoftmaxCrossEntropy(0.1)
+    trainer.change(trainer.loss, replace(trainer.descent, optimizer=Adam(beta_1=0.5)))
+    assert trainer.state is state
+    trainer.change(trainer.loss, replace(PLAIN, optimizer=OPTIMIZERS["adamax"]()))
+    assert trainer.state is not state  # as many moments, but other ones
+    trainer.change(trainer.loss, PLAIN)
+    assert trainer.state.moments == []
+    trainer.change(trainer.loss, replace(PLAIN, optimizer=SGD(momentum=0.9)))
+    trainer.step(X, Y, None, 0.1)
+    assert len(trainer.state.moments) == 1
 
 
 def test_another_network_goes_on(rng):
     X, Y = data(rng)
-    training, straight = train(order="batch norm"), train(order="batch norm")
-    for one in (training, straight):
+    trainer, straight = train(order="batch norm"), train(order="batch norm")
+    for one in (trainer, straight):
         one.step(X, Y, None, 0.1)
-    training.replace_network(training.network.copy())
-    for one in (training, straight):
+    trainer.replace_network(trainer.network.copy())
+    for one in (trainer, straight):
         one.step(X, Y, None, 0.1)
-    assert np.array_equal(training.network.parameters.values, straight.network.parameters.values)
+    assert np.array_equal(trainer.network.parameters.values, straight.network.parameters.values)
 
 
 def test_a_reset_optimizer_has_no_momentum(rng):
     X, Y = data(rng)
-    training = train(replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    training.step(X, Y, None, 0.1)
-    training.reset_optimizer()
-    assert not training.state.moments[0].any()
+    trainer = train(replace(PLAIN, optimizer=SGD(momentum=0.9)))
+    trainer.step(X, Y, None, 0.1)
+    trainer.reset_optimizer()
+    assert not trainer.state.moments[0].any()
 
 
 # L-BFGS -------------------------------------------------------------------------------------------
 
 
-def minimise(network, loss, X, Y, weight=None, alpha=0.0, batch_size=7, watch=None, **options):
-    training = Training(network, loss, replace(PLAIN, alpha=alpha), None, np.random.default_rng(0))
+def minimise(network, loss, X, Y, weight=None, alpha=0.0, batch_size=7, listener=None, **options):
+    trainer = Trainer(network, loss, replace(PLAIN, alpha=alpha), None, np.random.default_rng(0))
     batches = Batches(X, Y, weight, batch_size)
-    outcome, message = descend_lbfgs(training, batches, TIGHT | options, watch or Spectator())
-    return outcome, message, training
+    outcome, message = descend_lbfgs(trainer, batches, TIGHT | options, listener or Spectator())
+    return outcome, message, trainer
 
 
 def test_lbfgs_is_least_squares(rng):
@@ -440,52 +438,52 @@ def test_lbfgs_is_poisson_regression(rng):
 
 def test_lbfgs_tells_its_watch_of_every_iteration(rng):
     X, Y = data(rng)
-    watch = Spectator()
-    _, _, training = minimise(build(), SoftmaxCrossEntropy(), X, Y, watch=watch)
-    losses = [epoch.loss for epoch in watch.epochs]
-    assert len(losses) == watch.n_begun == training.n_epochs > 3
+    listener = Spectator()
+    _, _, trainer = minimise(build(), SoftmaxCrossEntropy(), X, Y, listener=listener)
+    losses = [epoch.loss for epoch in listener.epochs]
+    assert len(losses) == listener.n_begun == trainer.n_epochs > 3
     assert losses == sorted(losses, reverse=True)
 
 
 def test_lbfgs_runs_out_of_iterations(rng):
     X, Y = data(rng)
-    outcome, _, training = minimise(build(), SoftmaxCrossEntropy(), X, Y, maxiter=3)
+    outcome, _, trainer = minimise(build(), SoftmaxCrossEntropy(), X, Y, maxiter=3)
     assert outcome is Outcome.MAX_EPOCHS
-    assert training.n_epochs == 3
+    assert trainer.n_epochs == 3
 
 
 def test_lbfgs_stops_when_told_at_what_it_told(rng):
     X, Y = data(rng)
-    watch, network = Spectator(stop_after=3), build()
-    outcome, _, training = minimise(network, SoftmaxCrossEntropy(), X, Y, watch=watch)
+    listener, network = Spectator(stop_after=3), build()
+    outcome, _, trainer = minimise(network, SoftmaxCrossEntropy(), X, Y, listener=listener)
     assert outcome is Outcome.STOPPED
-    assert training.n_epochs == 3
+    assert trainer.n_epochs == 3
     S = network.infer(X)
     value = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
-    assert_allclose(value, watch.epochs[-1].loss)
+    assert_allclose(value, listener.epochs[-1].loss)
 
 
 @pytest.mark.parametrize("last", [1, 40, 41])
 def test_lbfgs_interrupted_keeps_the_last_iterate(last, rng):
     X, Y = data(rng)
-    watch, training = Spectator(), train()
-    S = training.network.infer(X)
+    listener, trainer = Spectator(), train()
+    S = trainer.network.infer(X)
     first = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
     batches = InterruptedBatches(X, Y, None, 5, last=last)
     with pytest.raises(KeyboardInterrupt):
-        descend_lbfgs(training, batches, TIGHT, watch)
-    S = training.network.infer(X)
+        descend_lbfgs(trainer, batches, TIGHT, listener)
+    S = trainer.network.infer(X)
     value = SoftmaxCrossEntropy().value_and_gradient(S, Y, None, np.empty_like(S))
-    assert_allclose(value, watch.epochs[-1].loss if watch.epochs else first)
+    assert_allclose(value, listener.epochs[-1].loss if listener.epochs else first)
 
 
 def test_lbfgs_with_nothing_to_improve_still_reports(rng):
-    network, watch = build("linear"), Spectator()
+    network, listener = build("linear"), Spectator()
     X = rng.normal(size=(8, 5))
-    outcome, _, training = minimise(network, SquaredError(), X, network.infer(X), watch=watch)
+    outcome, _, trainer = minimise(network, SquaredError(), X, network.infer(X), listener=listener)
     assert outcome is Outcome.CONVERGED
-    assert training.n_epochs == len(watch.epochs) == 1
-    assert watch.epochs[0].loss < 1e-20
+    assert trainer.n_epochs == len(listener.epochs) == 1
+    assert listener.epochs[0].loss < 1e-20
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -494,9 +492,9 @@ def test_the_full_objective_does_not_depend_on_the_batches(weighted, rng):
     weight = rng.uniform(0.1, 4, 20) if weighted else None
     network = build()
     descent = Descent(SGD(), 0.1, Constant(), 1, alpha=0.3)
-    training = Training(network, SoftmaxCrossEntropy(), descent, rng, rng)
+    trainer = Trainer(network, SoftmaxCrossEntropy(), descent, rng, rng)
     theta = network.parameters.theta.copy()
-    results = [FullObjective(training, Batches(X, Y, weight, size))(theta) for size in (20, 7, 1)]
+    results = [FullObjective(trainer, Batches(X, Y, weight, size))(theta) for size in (20, 7, 1)]
     expected = network.loss_and_gradient(X, Y, weight, SoftmaxCrossEntropy(), 0.3)
     for value, gradient in results:
         assert_allclose(value, expected)

@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
 from skdnn.engine.schedules import SCHEDULES, Constant, Cosine, Exponential, WarmUp
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 from skdnn.estimators.construction import RISING
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -409,7 +409,7 @@ def test_an_interrupt_keeps_what_was_learned(cls, solver, k):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_an_interrupt_within_an_epoch(cls, early_stopping, monkeypatch):
-    step, calls = Training.step, []
+    step, calls = Trainer.step, []
 
     def broken(self, *args):
         calls.append(1)
@@ -417,7 +417,7 @@ def test_an_interrupt_within_an_epoch(cls, early_stopping, monkeypatch):
             raise KeyboardInterrupt
         return step(self, *args)
 
-    monkeypatch.setattr(Training, "step", broken)
+    monkeypatch.setattr(Trainer, "step", broken)
     model = small(cls, batch_size=20, early_stopping=early_stopping)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y_for(cls))
@@ -428,7 +428,7 @@ def test_an_interrupt_within_an_epoch(cls, early_stopping, monkeypatch):
 @pytest.mark.parametrize("warm_start", [False, True])
 def test_an_interrupt_before_the_first_epoch_is_over(cls, warm_start, monkeypatch):
     with monkeypatch.context() as m:
-        m.setattr(Training, "step", lambda *args: interrupt())
+        m.setattr(Trainer, "step", lambda *args: interrupt())
         model = small(cls, warm_start=warm_start)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, y_for(cls))
@@ -443,14 +443,14 @@ def test_an_interrupt_of_partial_fit(cls, monkeypatch):
     more = {"classes": [0, 1]} if cls is MLPClassifier else {}
     model = small(cls, batch_size=20, dropout=0.2).partial_fit(X, y_for(cls), **more)
     undisturbed = copy.deepcopy(model)
-    step, calls = Training.step, []
+    step, calls = Trainer.step, []
 
     def broken(self, *args):
         calls.append(1)
         return interrupt() if len(calls) == 3 else step(self, *args)
 
     with monkeypatch.context() as m:
-        m.setattr(Training, "step", broken)
+        m.setattr(Trainer, "step", broken)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(X, y_for(cls))
     for _ in range(3):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import mean_gamma_deviance, mean_poisson_deviance
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))
@@ -78,7 +78,7 @@ LABELS = (X[:, 0] > 0).astype(int)
 
 def stumbling(monkeypatch, at, factor):
     """Let one step throw the weights far away."""
-    step, calls = Training.step, []
+    step, calls = Trainer.step, []
 
     def stumble(self, *args):
         calls.append(1)
@@ -86,7 +86,7 @@ def stumbling(monkeypatch, at, factor):
             self.network.parameters.values *= factor
         return step(self, *args)
 
-    monkeypatch.setattr(Training, "step", stumble)
+    monkeypatch.setattr(Trainer, "step", stumble)
 
 
 @pytest.mark.parametrize("cls, y", [(MLPClassifier, LABELS), (MLPRegressor, X[:, 0])])

@@ -193,7 +193,7 @@ def test_large_doubles_are_not_copied_and_give_the_same(cls, parameters, rng, mo
     kept_back = {"X_val": X[:500], "y_val": y[:500]} if "early_stopping" not in parameters else {}
     parameters = {"max_iter": 2, "batch_size": 100, "random_state": 0} | parameters
     expected = fit(small(cls, **parameters), X, y, **kept_back)
-    monkeypatch.setattr(data, "LARGE", 1000)
+    monkeypatch.setattr(data, "LARGE_NUMBERS", 1000)
     with peak() as found:
         model = fit(small(cls, **parameters), X, y, **kept_back)
     assert found["bytes"] < X.nbytes / 2  # what a copy would take
@@ -203,7 +203,7 @@ def test_large_doubles_are_not_copied_and_give_the_same(cls, parameters, rng, mo
 
 @pytest.mark.parametrize("value", [np.inf, -1e39, np.nan])
 def test_large_doubles_beyond_float32_are_refused(cls, value, rng, monkeypatch):
-    monkeypatch.setattr(data, "LARGE", 1000)
+    monkeypatch.setattr(data, "LARGE_NUMBERS", 1000)
     X = rng.normal(size=(1000, 2))
     X[500, 1] = value
     with pytest.raises(ValueError, match=r"Input X contains"):

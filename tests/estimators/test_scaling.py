@@ -308,7 +308,7 @@ def test_only_rows_of_training_count():
 
 @pytest.mark.parametrize("life", ["warm_start", "partial_fit", "pickle", "checkpoint"])
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
-def test_going_on_is_exact(life, convert, tmp_path):
+def test_resuming_is_exact(life, convert, tmp_path):
     X, y = mixed()
     X = convert(X)
     net = MLPRegressor(

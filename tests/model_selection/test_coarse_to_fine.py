@@ -272,7 +272,7 @@ def test_what_failed_is_in_the_table_and_never_among_the_best(n_jobs):
 
 
 @pytest.mark.parametrize("n_bad", [1, 2])
-def test_a_round_of_failures_contracts_nothing(n_bad):
+def test_a_round_of_failures_shrinks_nothing(n_bad):
     n_fits = []
 
     def action(model):

@@ -43,7 +43,7 @@ cdef extern from "kernels.h" nogil:
     void bn_backward "batch_norm_backward"(int single, void *dY, void *S_hat, void *sigma,
                                            void *gamma, void *dgamma, void *dbeta, void *dS,
                                            long m, long n)
-    double c_l2_penalty "l2_penalty"(int single, void *W, double share, void *g, long n)
+    double c_l2_penalty "l2_penalty"(int single, void *W, double decay, void *g, long n)
     void c_mask "mask"(int single, uint16_t *draws, uint16_t keep, double scale, void *mask, long n)
     void sgd(int single, void *theta, void *g, double lr, void *rates, double mu, int nesterov,
              void *v, long n)
@@ -85,7 +85,7 @@ cdef inline bint is_float(int dtype) noexcept:
     return dtype == np.NPY_FLOAT or dtype == np.NPY_DOUBLE
 
 
-cdef long LARGE = 100_000  # multiplications from which on numpy's BLAS is worth its overhead
+cdef long LARGE_MULTIPLICATIONS = 100_000  # multiplications from which on numpy's BLAS is worth its overhead
 
 ctypedef fused real:
     float
@@ -96,7 +96,7 @@ cdef void product(np.ndarray A, bint transpose_A, np.ndarray B, bint transpose_B
     """C = A B, either of them transposed first if so asked."""
     cdef int m = np.PyArray_DIM(C, 0), n = np.PyArray_DIM(C, 1)
     cdef int k = np.PyArray_DIM(A, 0 if transpose_A else 1)
-    if <long>m * n * k >= LARGE:
+    if <long>m * n * k >= LARGE_MULTIPLICATIONS:
         PyArray_MatrixProduct2(A.T if transpose_A else A, B.T if transpose_B else B, C)
     elif m > 0 and n > 0:
         if np.PyArray_TYPE(C) == np.NPY_FLOAT:
@@ -294,18 +294,18 @@ def dropout_mask(rng, int keep, np.ndarray mask):
     free(words)
 
 
-def l2_penalty(np.ndarray W, double share, np.ndarray g):
+def l2_penalty(np.ndarray W, double decay, np.ndarray g):
     cdef int dtype = np.PyArray_TYPE(W)
     if not (is_float(dtype) and plain(W, dtype) and ready(g, dtype)):
-        return definitions.l2_penalty(W, share, g)
+        return definitions.l2_penalty(W, decay, g)
     cdef long n = np.PyArray_SIZE(W)
     cdef int single = dtype == np.NPY_FLOAT
     cdef void *w = at(W)
     cdef void *dw = at(g)
     cdef double norm
     with nogil:
-        norm = c_l2_penalty(single, w, share, dw, n)
-    return 0.5 * share * norm
+        norm = c_l2_penalty(single, w, decay, dw, n)
+    return 0.5 * decay * norm
 
 
 # Optimizer steps ---------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ import numpy as np
 from scipy.special import expit
 
 from skdnn.engine.activations import Activation, Identity
-from skdnn.engine.tables import Array
+from skdnn.engine.arrays import Array
 
 
 def gather(A: Array, rows: Array, out: Array) -> None:
@@ -213,10 +213,10 @@ def logistic_cross_entropy(
     return mean_over_rows(loss, weight, dS)
 
 
-def l2_penalty(W: Array, share: float, g: Array) -> float:
-    """Return ½ share ‖W‖² and add its derivative, share · W, to g."""
-    g += share * W
-    return 0.5 * share * float(np.dot(W, W))
+def l2_penalty(W: Array, decay: float, g: Array) -> float:
+    """Return ½ decay ‖W‖² and add its derivative, decay · W, to g."""
+    g += decay * W
+    return 0.5 * decay * float(np.dot(W, W))
 
 
 # Optimizer steps, in place on theta and the moments; `lr` is a number or one a parameter. -------

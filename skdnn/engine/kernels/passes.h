@@ -126,9 +126,9 @@ CLONES static void NAME(batch_norm_backward)(const T *restrict dY, const T *rest
                             (dY[i * n + j] - dbeta[j] / m - S_hat[i * n + j] * (dgamma[j] / m));
 }
 
-/* ‖W‖², and g ← g + share W.  The squares are added up in LANES sums, or each would wait for the one
+/* ‖W‖², and g ← g + decay W.  The squares are added up in LANES sums, or each would wait for the one
    before, and block by block, or many small ones would be lost beside their sum. */
-CLONES static double NAME(l2_penalty)(const T *restrict W, T share, T *restrict g, long n) {
+CLONES static double NAME(l2_penalty)(const T *restrict W, T decay, T *restrict g, long n) {
     enum { LANES = 32, BLOCK = 128 * LANES };
     double norm = 0;
     for (long start = 0; start < n; start += BLOCK) {
@@ -137,11 +137,11 @@ CLONES static double NAME(l2_penalty)(const T *restrict W, T share, T *restrict 
         for (; i + LANES <= end; i += LANES)
             for (long j = 0; j < LANES; j++) {
                 sums[j] += W[i + j] * W[i + j];
-                g[i + j] += share * W[i + j];
+                g[i + j] += decay * W[i + j];
             }
         for (; i < end; i++) {
             norm += W[i] * W[i];
-            g[i] += share * W[i];
+            g[i] += decay * W[i];
         }
         for (long j = 0; j < LANES; j++) norm += sums[j];
     }

@@ -3,8 +3,8 @@ import pytest
 from skdnn.engine.activations import get_activation
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.optimizers import get_optimizer
+from skdnn.engine.registry import choose
 from skdnn.engine.schedules import get_schedule
-from skdnn.engine.tables import choose
 
 
 def test_choose_returns_the_very_entry():

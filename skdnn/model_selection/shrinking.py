@@ -1,7 +1,7 @@
-"""Spaces of hyperparameters, contracted around the best of what was drawn from them.
+"""Spaces of hyperparameters, shrunk around the best of what was drawn from them.
 
-Whatever its scale, a distribution is a function from [0, 1] to values, its quantiles; to contract
-it is to draw from a part of [0, 1] only.  So a range on a log scale contracts in the logarithm, and
+Whatever its scale, a distribution is a function from [0, 1] to values, its quantiles; to shrink
+it is to draw from a part of [0, 1] only.  So a range on a log scale shrinks in the logarithm, and
 integers stay integers.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import uniform
 
 
-class Contracted:
+class Shrunk:
     """A distribution between two of its quantiles.
 
     Parameters
@@ -26,7 +26,7 @@ class Contracted:
     The middle third of three decades is a decade:
 
     >>> from scipy.stats import loguniform
-    >>> Contracted(loguniform(1e-4, 1e-1), 1 / 3, 2 / 3)
+    >>> Shrunk(loguniform(1e-4, 1e-1), 1 / 3, 2 / 3)
     <loguniform(0.0001, 0.1) from 0.001 to 0.01>
     """
 
@@ -43,27 +43,27 @@ class Contracted:
         """Return the smallest and the largest value."""
         return self._values(self.low), self._values(self.high)
 
-    def contract(self, best: list, shrink: float) -> "Contracted":
-        """Return the part of this range, `shrink` times as wide, around the best values.
+    def shrunk(self, best: list, factor: float) -> "Shrunk":
+        """Return the part of this range, `factor` times as wide, around the best values.
 
         Parameters
         ----------
         best : list
             The best values so far, the best of all first.
-        shrink : float in (0, 1]
+        factor : float in (0, 1]
             Width of the new range over that of this one, in quantiles.
 
         Returns
         -------
-        Contracted
-            As near to the mean quantile of `best` as holding the best of all, and staying within
-            this range, allow.
+        Shrunk
+            Centred on the mean quantile of `best`, shifted as little as possible to contain the
+            best value and to stay inside this range.
         """
         places = np.array([self._place(value) for value in best])
-        width = shrink * self._width()
+        width = factor * self._width()
         low = np.clip(places.mean(axis=0) - width / 2, places[0] - width, places[0])
         low = np.clip(low, self.low, self.high - width)
-        return Contracted(self.distribution, low, low + width)
+        return Shrunk(self.distribution, low, low + width)
 
     def _width(self):
         return np.subtract(self.high, self.low)
@@ -99,7 +99,7 @@ def describe(distribution) -> str:
     return f"{distribution.dist.name}({', '.join(arguments)})"
 
 
-def contract(values, best: list, shrink: float):
+def shrink(values, best: list, factor: float):
     """Return what is left of the values of a hyperparameter, a list or a distribution.
 
     A list keeps what `best` has of it, a distribution the part around `best`; one that does not
@@ -107,29 +107,29 @@ def contract(values, best: list, shrink: float):
     """
     if not hasattr(values, "rvs"):
         return [value for value in values if is_in(value, best)]
-    if isinstance(values, Contracted):
-        return values.contract(best, shrink)
+    if isinstance(values, Shrunk):
+        return values.shrunk(best, factor)
     if hasattr(values, "ppf") and hasattr(values, "cdf"):
-        return Contracted(values).contract(best, shrink)
+        return Shrunk(values).shrunk(best, factor)
     return values
 
 
-def contract_spaces(spaces: list[dict], best: list[dict], shrink: float) -> list[dict]:
-    """Return the spaces, each contracted around those of the best candidates that it could draw.
+def shrink_spaces(spaces: list[dict], best: list[dict], factor: float) -> list[dict]:
+    """Return the spaces, each shrunk around those of the best candidates that it could draw.
 
     A space that could draw none of them is left out.
     """
-    contracted = []
+    parts = []
     for space in spaces:
         drawn = [candidate for candidate in best if could_draw(space, candidate)]
         if drawn:
-            contracted.append(
+            parts.append(
                 {
-                    name: contract(values, [candidate[name] for candidate in drawn], shrink)
+                    name: shrink(values, [candidate[name] for candidate in drawn], factor)
                     for name, values in space.items()
                 }
             )
-    return contracted
+    return parts
 
 
 def could_draw(space: dict, candidate: dict) -> bool:

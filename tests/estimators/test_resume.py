@@ -9,7 +9,7 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.engine.training import Training
+from skdnn.engine.training import Trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))
@@ -111,7 +111,7 @@ def test_rows_in_their_order_from_the_next_call_on(cls, method):
     ends = []
     for draws in (0, 7):
         model = small(cls, warm_start=True, batch_size=20).fit(X, y_for(cls))
-        model._course.training.shuffling.random(draws)
+        model._course.trainer.shuffling.random(draws)
         model.set_params(shuffle=False)
         for _ in range(2):
             getattr(model, method)(X, y_for(cls))
@@ -125,7 +125,7 @@ def test_rows_are_shuffled_by_the_generator_in_later_calls(cls):
     ends = []
     for draws in (0, 7):
         model = small(cls, warm_start=True, batch_size=20).fit(X, y_for(cls))
-        model._course.training.shuffling.random(draws)
+        model._course.trainer.shuffling.random(draws)
         ends.append(model.fit(X, y_for(cls))._network.parameters.values.copy())
     assert not np.array_equal(*ends)
 
@@ -136,9 +136,9 @@ def test_from_single_to_double_precision(cls):
     weights = [W.copy() for W in single.coefs_]
     assert weights[0].dtype == np.float32
     model = single.set_params(dtype="float64").fit(X, y_for(cls))
-    training = model._course.training
-    assert training.network.dtype == np.float64
-    assert all(moment.dtype == np.float64 for moment in training.state.moments)
+    trainer = model._course.trainer
+    assert trainer.network.dtype == np.float64
+    assert all(moment.dtype == np.float64 for moment in trainer.state.moments)
     assert all(W.dtype == np.float64 for W in model.coefs_)
     assert not any(np.array_equal(W, V) for W, V in zip(model.coefs_, weights, strict=True))
     assert model.loss_curve_[4] < model.loss_curve_[0]  # it began where the first call ended
@@ -172,12 +172,12 @@ def test_a_failed_partial_fit_leaves_the_training_as_it_was(cls, change):
     """The parameters of a call that fails for its data do not stay behind in the training."""
     failed, other = (small(cls).partial_fit(X, y_for(cls), **classes_for(cls)) for _ in range(2))
     before = {name: failed.get_params()[name] for name in change}
-    descent = failed._course.training.descent
+    descent = failed._course.trainer.descent
     failed.set_params(**change)
     for X_bad, y_bad in [(X[:, :2], y_for(cls)), (X, y_for(cls)[:5]), (X * np.nan, y_for(cls))]:
         with pytest.raises(ValueError):
             failed.partial_fit(X_bad, y_bad)
-        assert failed._course.training.descent == descent
+        assert failed._course.trainer.descent == descent
     failed.set_params(**before)
     for model in (failed, other):
         model.partial_fit(X, y_for(cls))
@@ -221,7 +221,7 @@ def test_a_failed_change_of_mind_leaves_the_training_as_it_was(cls, change, at, 
     for model in (failed, other):
         for _ in range(3):
             model.partial_fit(X, y_for(cls), **classes_for(cls))
-    step, calls = Training.step, []
+    step, calls = Trainer.step, []
 
     def broken(self, *args):
         calls.append(1)
@@ -230,7 +230,7 @@ def test_a_failed_change_of_mind_leaves_the_training_as_it_was(cls, change, at, 
         return step(self, *args)
 
     with monkeypatch.context() as m:
-        m.setattr(Training, "step", broken)
+        m.setattr(Trainer, "step", broken)
         before = failed.get_params()
         with pytest.raises(error):
             failed.set_params(**change).partial_fit(X, y_for(cls))
@@ -330,7 +330,7 @@ def test_an_interrupt_of_a_diverging_epoch_keeps_finite_parameters(
     cls, warm_start, at, monkeypatch
 ):
     """Of 6 steps an epoch, one makes the parameters infinite and the next is interrupted."""
-    step, calls = Training.step, []
+    step, calls = Trainer.step, []
 
     def broken(self, *args):
         calls.append(1)
@@ -343,7 +343,7 @@ def test_an_interrupt_of_a_diverging_epoch_keeps_finite_parameters(
 
     model = small(cls, batch_size=20, warm_start=warm_start)
     with monkeypatch.context() as m:
-        m.setattr(Training, "step", broken)
+        m.setattr(Trainer, "step", broken)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, y_for(cls))
     assert len(calls) == at
