@@ -74,9 +74,10 @@ class Shrunk:
 
     def _values(self, u):
         """Return the values at quantiles."""
-        values = self.distribution.ppf(u)
         if not self._is_discrete:
-            return values
+            return self.distribution.ppf(u)
+        # Some distributions have no largest integer: the quantile just below 1 stands in for it.
+        values = self.distribution.ppf(np.minimum(u, np.nextafter(1.0, 0.0)))
         smallest, _ = self.distribution.support()  # scipy's quantile at 0 is one below it
         return np.maximum(values, smallest).astype(int)
 

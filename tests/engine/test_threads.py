@@ -354,7 +354,7 @@ def test_a_worker_of_joblib_shares_out_what_joblib_allows(monkeypatch):
 @pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])
 @pytest.mark.parametrize("m", [0, 1, 2, 5, 1000])
 def test_rows_are_shared_out_at_prediction(m, kind, order, rng, monkeypatch):
-    monkeypatch.setattr("skdnn.engine.network.CHUNK", 600)  # many chunks a thread
+    monkeypatch.setattr("skdnn.engine.network.CHUNK_NUMBERS", 600)  # many chunks a thread
     X = rng.normal(size=(m, 5))
     X = sparse.csr_array(X * (X > 0)) if kind == "sparse" else X.astype(kind)
     network = build(order, dtype="float64")

@@ -157,7 +157,7 @@ def test_sparse_rows_are_chunked_by_the_widest_layer(rng, monkeypatch):
         return infer(self, X, out)
 
     monkeypatch.setattr(Dense, "infer", noting)
-    monkeypatch.setattr("skdnn.engine.network.CHUNK", 300)
+    monkeypatch.setattr("skdnn.engine.network.CHUNK_NUMBERS", 300)
     assert_allclose(model.predict(wide), expected, rtol=1e-5, atol=1e-6)
     assert lengths == 3 * [30, 30, 30]  # of three layers; 10 numbers a row, not 5,000
     lengths.clear()

@@ -254,7 +254,7 @@ def test_large_doubles_for_a_network_of_single_precision(max_rows, monkeypatch):
     net = MLPClassifier((5, 3), **SHORT).fit(X, LABELS)
     options = {"max_rows": max_rows, "random_state": 0}
     expected = norms(net, np.float32(X), **options)
-    monkeypatch.setattr("skdnn.estimators.data.LARGE", 100)
+    monkeypatch.setattr("skdnn.estimators.data.LARGE_NUMBERS", 100)
     assert_array_equal(norms(net, X, **options), expected)
 
 
