@@ -17,7 +17,8 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 
 from skdnn._version import __version__
-from skdnn.estimators.base import BaseMLP, without_callbacks
+from skdnn.estimators.base import BaseMLP
+from skdnn.estimators.fitted import without_callbacks
 
 MAGIC = b"skdnn checkpoint "
 
@@ -114,12 +115,12 @@ class Checkpoint:
     def on_fit_task_end(self, estimator, context):
         """Write the estimator, if it is time."""
         if context.task_name == "epoch":
-            course = estimator._course
-            ends = course.outcome is not None or course.epochs_left(estimator.max_iter) == 0
+            run = estimator._run
+            ends = run.call.outcome is not None or run.epochs_left(estimator.max_iter) == 0
             if ends or time.monotonic() < self._due:  # the end is written when that is done
                 return
         try:
-            save_checkpoint(estimator._fitted_so_far(), self.path)
+            save_checkpoint(estimator._as_fitted(estimator._run), self.path)
         except OSError as error:
             warnings.warn(f"path={str(self.path)!r} is not written, and stays as it was: {error}.")
         else:

@@ -58,8 +58,8 @@ class ProgressBar(sklearn.callback.ProgressBar):
     def on_fit_task_end(self, estimator, context):
         """Move the bars on."""
         message = {"event": "end", "path": [ctx.task_id for ctx in get_context_path(context)]}
-        if context.task_name == "epoch" and hasattr(estimator, "_course"):
-            message["numbers"] = latest_numbers(estimator._course.history)
+        if context.task_name == "epoch" and hasattr(estimator, "_run"):
+            message["numbers"] = latest_numbers(estimator._run.history)
         send(self._listener_handles[context.root_uuid], message)
 
 

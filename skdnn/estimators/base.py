@@ -1,59 +1,59 @@
-"""What the classifier and the regressor share: parameters, fitting, raw scores."""
+"""What the classifier and the regressor share: how they are fitted."""
 
 import copy
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import is_regressor
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense
+from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
-from skdnn.engine.threads import infer
-from skdnn.estimators._sklearn import CALLBACK_ATTRIBUTES, fit_context
+from skdnn.engine.stopping import BestState
+from skdnn.estimators._sklearn import fit_context
+from skdnn.estimators.callbacks import EpochCallbacks
+from skdnn.estimators.calls import run_call
 from skdnn.estimators.checks import CONSTRAINTS, check_combination, warn_of_no_effect
-from skdnn.estimators.construction import compute_dtype, hidden_sizes
-from skdnn.estimators.course import Course, begin, resume
-from skdnn.estimators.data import Sample, about, check_sample, check_scale
-from skdnn.estimators.held_out import warn_of_other_units, without_names
-from skdnn.estimators.monitoring import Hooks, Monitor, NoHooks
-from skdnn.estimators.plain import from_plain, to_plain
-from skdnn.estimators.running import run
-from skdnn.estimators.scaling import (
-    ROUNDING,
-    SINGLE_ROUNDING,
-    fold,
-    measure,
-    unfold,
-    warn_of_blur,
+from skdnn.estimators.data import (
+    Dataset,
+    about,
+    check_inputs,
+    check_weight,
+    with_weight,
 )
-from skdnn.estimators.summary import as_text
-from skdnn.estimators.targets import all_finite
+from skdnn.estimators.fitted import FittedMLP, quiet, without_callbacks
+from skdnn.estimators.held_out import warn_of_other_units, without_names
+from skdnn.estimators.hyperparameters import (
+    batch_rows,
+    compute_dtype,
+)
+from skdnn.estimators.monitoring import Monitor
+from skdnn.estimators.plan import Plan, make_plan
+from skdnn.estimators.run import Run, Streams, adapted
+from skdnn.estimators.scaling import rescale_inputs, scaling_of, unscale_inputs
 from skdnn.estimators.validation import OwnScore, Scoring, Validation
-from skdnn.estimators.weights import LayerList, fingerprint, in_place_of
+from skdnn.estimators.weights import fingerprint, in_place_of
 
 NO_WEIGHT = "Every {} has weight zero: see `sample_weight` and `class_weight`."
-LBFGS_BATCH = 4096  # rows whose activations are held at once in an L-BFGS evaluation
-
-# Goes around every public method, so that numpy neither warns of floating point nor raises,
-# whatever the caller has set.  What matters is found in the numbers, and is said in words.
-quiet = np.errstate(all="ignore")
 
 
 @contextmanager
-def unchanged_on_error(estimator):
+def unchanged_on_error(estimator: Any) -> Iterator[Callable[[], None]]:
     """Give the estimator back the attributes it had if what is inside fails.
 
     Yields a function that lets the estimator keep, even then, the attributes it has when called.
     """
     before = dict(vars(estimator))
 
-    def keep():
+    def keep() -> None:
         before.clear()
         before.update(vars(estimator))
 
@@ -65,15 +65,7 @@ def unchanged_on_error(estimator):
         raise
 
 
-def without_callbacks(estimator):
-    """Return a shallow copy that has no callbacks."""
-    bare = copy.copy(estimator)
-    for name in CALLBACK_ATTRIBUTES:
-        vars(bare).pop(name, None)
-    return bare
-
-
-def has_minibatches(estimator) -> bool:
+def has_minibatches(estimator: Any) -> bool:
     """Whether the estimator can learn bit by bit."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
@@ -82,54 +74,44 @@ def has_minibatches(estimator) -> bool:
     return True
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
-    """A multilayer perceptron over the engine; see the two estimators."""
+class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
+    """A multilayer perceptron over the engine, and how it is fitted; see the two estimators."""
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
     # What the two estimators add -----------------------------------------------------
 
     @abstractmethod
-    def _check_y(self, y):
+    def _check_y(self, y: Any) -> Any:
         """Return y, validated, with a column vector flattened."""
 
     @abstractmethod
-    def _new_target(self, sample: Sample, classes):
+    def _new_target(self, data: Dataset, classes: Any) -> Any:
         """Return the target that y asks for."""
 
     @abstractmethod
-    def _check_target(self, y, incremental):
+    def _check_target(self, y: Any, incremental: bool) -> None:
         """Refuse a y that does not fit the target of the fitted model."""
 
     @abstractmethod
-    def _loss(self, target):
+    def _measure_target(self, train: Dataset) -> None:
+        """Learn from the training rows what the target needs to know of them."""
+
+    @abstractmethod
+    def _weigh_classes(self, train: Dataset) -> None:
+        """Note the weights of the classes, balanced over the training rows."""
+
+    @abstractmethod
+    def _loss(self, target: Any) -> Loss:
         """Return the engine's loss."""
 
     @abstractmethod
-    def _truth(self, sample: Sample):
+    def _truth(self, data: Dataset) -> Any:
         """Return what the score of the target compares predictions with."""
 
     @abstractmethod
-    def _weigh_classes(self, sample: Sample) -> None:
-        """Note the weights of the classes, balanced over the rows in use."""
-
-    @abstractmethod
-    def _effective_weight(self, Y, weight):
+    def _effective_weight(self, T: Array, weight: Array | None) -> Array | None:
         """Return the weights of the rows, class weights included, or None."""
-
-    # Copies and files ----------------------------------------------------------------
-
-    def __getstate__(self):
-        return to_plain(super().__getstate__())
-
-    def __setstate__(self, state):
-        super().__setstate__(from_plain(state))
-
-    def __copy__(self):
-        """Return an estimator with the same attributes, which it shares."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self))
-        return other
 
     # Fitting -------------------------------------------------------------------------
 
@@ -166,161 +148,227 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         KeyboardInterrupt
             If the user interrupts.  What has been learned so far is kept, as the class's notes say.
         """
-        hooks = Hooks(self, X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        callbacks = EpochCallbacks(self, self._epochs_left(), self._snapshot, X, y, metadata)
         with unchanged_on_error(self) as keep:
             fitted = hasattr(self, "_network")
             resuming = self.warm_start and fitted
             given = X_val, y_val, sample_weight_val
             held_out = None if all(part is None for part in given) else given
-            check_combination(self)
-            warn_of_no_effect(self, held_out is not None)
-            sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            sample = self._prepare_target(sample, resuming)
             if resuming:  # a copy, so that failing leaves no trace in the fitted model
-                self._course = copy.deepcopy(vars(self).get("_course"))
-            course = self._course = resume(self) if resuming else begin(self)
-            train, held_out = self._hold_out(sample, held_out, course.split_seed)
-            self._prepare_scaling(train, resuming)
-            validation = None if held_out is None else self._validation(held_out)
-            batches, n_epochs = self._batches(train), course.n_epochs
+                self._run = copy.deepcopy(vars(self).get("_run"))
+            run, train, held_out = self._start(X, y, sample_weight, held_out, resuming=resuming)
+            batches, n_epochs = self._batches(train), run.n_epochs
             try:
-                self._train(course, batches, validation, hooks)
+                self._train(run, batches, self._validation(held_out, run), callbacks)
                 if self.early_stopping:
-                    course.return_to_best()
-                self._publish(course)
-                hooks.finish()
+                    run.return_to_best()
+                self._publish(run)
+                callbacks.end()
             except KeyboardInterrupt:
-                if course.n_epochs > n_epochs or not fitted:
-                    course.mend_interrupted(batches.n)
-                    self._publish(course)
+                if run.n_epochs > n_epochs or not fitted:
+                    run.recover_from_interrupt(batches.n)
+                    self._publish(run)
                     keep()
                 raise
             if not self.warm_start:
-                del self._course
+                del self._run
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         with unchanged_on_error(self):
-            resuming = hasattr(self, "_network")
-            check_combination(self)
-            if not resuming:
-                warn_of_no_effect(self, has_validation_data=False)
-            sample = check_sample(self, X, y, sample_weight, reset=not resuming)
-            sample = self._prepare_target(sample, resuming, classes, incremental=True)
-            self._prepare_scaling(sample, resuming)
-            batches = self._batches(sample, incremental=True)
-            course = vars(self).get("_course")
-            with nullcontext() if course is None else course.undone_on_error():
-                course = self._course = resume(self) if resuming else begin(self)
-                self._train(course, batches, None, NoHooks(), incremental=True)
-                self._publish(course, vars(self).get("_network"))
+            before, run = vars(self).get("_network"), vars(self).get("_run")
+            with nullcontext() if run is None else run.undone_on_error():
+                run, train, _ = self._start(
+                    X,
+                    y,
+                    sample_weight,
+                    resuming=before is not None,
+                    classes=classes,
+                    incremental=True,
+                )
+                self._train(run, self._batches(train, incremental=True), incremental=True)
+                self._publish(run, before)
         return self
 
-    def _prepare_target(self, sample: Sample, resuming, classes=None, incremental=False) -> Sample:
-        """Decide what is to be predicted, or check that y still asks for the same, and encode y."""
-        if resuming:
-            self._check_target(sample.used(sample.y), incremental)
-        else:
-            self._target = self._new_target(sample, classes)
-        sample = sample.encoded(self._target)
-        self._weigh_classes(sample)
-        return sample
+    def _start(
+        self, X, y, sample_weight, held_out=None, *, resuming, classes=None, incremental=False
+    ) -> tuple[Run, Dataset, Dataset | None]:
+        """Get as far as the first step: return the run, the training rows, those held out.
 
-    def _prepare_scaling(self, train: Sample, resuming: bool) -> None:
-        """Decide what the columns of X go through; a fitted network stays with what it has."""
-        if resuming and self._scaling is not None and not self.normalize_X:
+        Random numbers are drawn first, then rows are held out, and what is learned from rows, such
+        as the scale of y, is learned from the training rows alone.
+        """
+        check_combination(self)
+        if not (resuming and incremental):
+            warn_of_no_effect(self, has_validation_data=held_out is not None)
+        data = self._check_data(X, y, sample_weight, reset=not resuming)
+        if resuming:
+            self._check_target(data.rows_of(data.y), incremental)
+        else:
+            self._target = self._new_target(data, classes)
+        data = data.encoded(self._target)
+        run = vars(self).get("_run") if resuming else None
+        streams = Streams.of(self.random_state) if run is None else None
+        split_seed = run.split_seed if streams is None else streams.split_seed
+        train, validation = self._hold_out(data, held_out, split_seed)
+        self._learn_from_rows(train, resuming)
+        n_in, n_out = self.n_features_in_, self._target.n_scores
+        plan = make_plan(self, n_in, n_out, self._loss(self._target))
+        if streams is None:
+            self._resume(run, plan)
+        elif resuming:
+            run = self._begin_again(plan, streams)
+        else:
+            self._warn_of_dropped_run()
+            run = Run.begin(plan, streams)
+        self._run = run
+        return run, train, validation
+
+    def _learn_from_rows(self, train: Dataset, resuming: bool) -> None:
+        """Measure the scales of y and X, unless the fitted network has them, and weigh classes."""
+        if not resuming:
+            self._measure_target(train)
+            self._scaling = scaling_of(train, self)
+        elif self._scaling is not None and not self.normalize_X:
             raise ValueError(
                 "A network can only be trained further on the same scale of X: not with "
                 "normalize_X=False after a fit that scaled columns."
             )
-        if not resuming:
-            # a network without hidden layers is a linear model: its penalty is on the weights of X
-            scales = self.normalize_X and hidden_sizes(self)
-            dtype, given = compute_dtype(self), getattr(train.given, "dtype", None)
-            rounding = SINGLE_ROUNDING if "float32" in (dtype, str(given)) else ROUNDING
-            found = measure(train.X, train.rows, train.weight, rounding) if scales else None
-            self._scaling = found
-            if found is not None:
-                check_scale(self, found.scale, "A column of X")
-                warn_of_blur(found, train.given, train.X, dtype)
+        self._weigh_classes(train)
 
-    def _hold_out(self, sample: Sample, given, seed: int) -> tuple[Sample, Sample | None]:
-        """Return the rows to train on and those to validate on, if any."""
-        if given is not None:
-            held_out = self._check_held_out(*given)
-            warn_of_other_units(sample, held_out)
-            return sample, held_out
-        if not self.early_stopping:
-            return sample, None
-        labels = sample.used(sample.Y) if self._target.stratifies else None
-        return sample.split(labels, self.validation_fraction, seed)
+    def _resume(self, run: Run, plan: Plan) -> None:
+        """Go on with the last run; weights that were set since then are taken over."""
+        if fingerprint(self._network) != self._fingerprint:
+            run.trainer.own()
+            run.take_over(self._in_training_units(self._network.copy()))
+        run.resume(plan)
 
-    def _train(self, course: Course, batches: Batches, validation, hooks, incremental=False):
-        monitor = Monitor(
-            course,
-            validation,
-            early_stopping=self.early_stopping,
-            adaptive=self.learning_rate == "adaptive",
-            verbose=bool(self.verbose),
-            hooks=hooks,
-        )
-        hooks.watch(lambda: {"_network": self._published(course.trainer.network.copy())})
-        run(self, course, batches, monitor, incremental)
+    def _begin_again(self, plan: Plan, streams: Streams) -> Run:
+        """Begin a run with the weights of the fitted network, and append to its history."""
+        network = adapted(self._in_training_units(self._network.copy()), plan)
+        run = Run.begin(plan, streams, network)
+        run.history = {name: list(values) for name, values in self.history_.items()}
+        if not self.early_stopping and self.best_loss_ is not None:
+            run.best = BestState(-self.best_loss_, self.best_iter_, run.values.copy())
+        run.trainer.n_epochs, run.trainer.n_samples = run.n_epochs, self.t_
+        return run
+
+    def _warn_of_schedule_end(self, run: Run) -> None:
+        """Warn if the schedule is at its end, so that nothing more will be learned."""
+        trainer = run.trainer
+        if trainer.progress() >= 1.0 and trainer.learning_rate() < 1e-4 * self.learning_rate_init:
+            warnings.warn(
+                f"learning_rate={self.learning_rate!r} is at its end after {trainer.n_epochs} "
+                "epochs, and nothing more will be learned: raise max_iter to the number of all "
+                "epochs."
+            )
+
+    def _warn_of_dropped_run(self) -> None:
+        """Warn if a fit that was cut short is dropped."""
+        run = vars(self).get("_run")
+        if run is not None and run.call.is_unfinished and run.losses:
+            warnings.warn(
+                f"A training that was cut short after {len(run.losses)} epochs is dropped, and "
+                "another begins: set warm_start=True to go on."
+            )
+
+    def _epochs_left(self) -> int:
+        """Return how many epochs the next `fit` may run."""
+        run = vars(self).get("_run") if self.warm_start else None
+        return self.max_iter if run is None else run.epochs_left(self.max_iter)
+
+    def _train(
+        self, run: Run, batches: Batches, validation=None, callbacks=None, incremental=False
+    ):
+        if not run.call.is_unfinished:
+            self._warn_of_schedule_end(run)
+        monitor = Monitor(run, validation, bool(self.verbose), callbacks)
+        run_call(run, batches, monitor, incremental)
         monitor.warn_of_silence(batches.Y)
 
     # Data ----------------------------------------------------------------------------
 
-    def _wanted(self, Y):
-        """Return encoded targets as the loss wants them."""
-        return self._target.wanted(Y, compute_dtype(self))
+    def _check_data(self, X, y, sample_weight, *, reset: bool, suffix: str = "", checker=None):
+        """Return the validated rows; those of weight zero are left out.
 
-    def _training_weight(self, Y, weight):
+        `suffix` is what the names of the parameters end with, "_val" for the rows to validate on,
+        and `checker` the estimator whose features X has to have, this one if it is None.
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        with about("X", suffix):
+            given, X = X, check_inputs(self if checker is None else checker, X, reset=reset)
+        with about("y", suffix):
+            y = self._check_y(y)
+            check_consistent_length(X, y)
+        with about("sample_weight", suffix):
+            dtype = compute_dtype(self)
+            weight = None if sample_weight is None else check_weight(sample_weight, X, dtype)
+        return with_weight(X, y, weight, given)
+
+    def _hold_out(self, data: Dataset, given, seed: int) -> tuple[Dataset, Dataset | None]:
+        """Return the rows to train on and those to validate on, if any."""
+        if given is not None:
+            held_out = self._check_held_out(*given)
+            warn_of_other_units(data, held_out)
+            return data, held_out
+        if not self.early_stopping:
+            return data, None
+        labels = data.rows_of(data.T) if self._target.stratifies else None
+        return data.split(labels, self.validation_fraction, seed)
+
+    def _check_held_out(self, X, y, sample_weight) -> Dataset:
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together.")
+        checker = without_names(self, X)
+        held_out = self._check_data(
+            X, y, sample_weight, reset=False, suffix="_val", checker=checker
+        )
+        with about("y", "_val"):
+            held_out = held_out.encoded(self._target)
+        if self.early_stopping and held_out.n_samples < 2:
+            raise ValueError("The validation set is too small: X_val has fewer than 2 rows.")
+        return held_out
+
+    def _training_weight(self, T: Array, weight: Array | None) -> Array | None:
         """Return the effective weights in the dtype of the computations, or None."""
-        weight = self._effective_weight(Y, weight)
+        weight = self._effective_weight(T, weight)
         return None if weight is None else weight.astype(compute_dtype(self), copy=False)
 
-    def _batches(self, sample: Sample, incremental: bool = False) -> Batches:
-        Y, weight, rows = sample.used(sample.Y), sample.used(sample.weight), sample.rows
-        Y, weight = self._wanted(Y), self._training_weight(Y, weight)
+    def _batches(self, train: Dataset, incremental: bool = False) -> Batches:
+        T, weight, rows = train.rows_of(train.T), train.rows_of(train.weight), train.rows
+        dtype, weight = compute_dtype(self), self._training_weight(T, weight)
+        T = self._target.wanted(T, dtype)
         if weight is not None and not weight.all():  # a class of weight zero
             used = np.flatnonzero(weight)
             if len(used) == 0:
                 raise ValueError(NO_WEIGHT.format("row"))
-            Y, weight, rows = Y[used], weight[used], used if rows is None else rows[used]
+            T, weight, rows = T[used], weight[used], used if rows is None else rows[used]
         if weight is not None and np.all(weight == 1):
             weight = None
-        size = self._batch_rows(len(Y), incremental)
-        return Batches(sample.X, Y, weight, size, rows, compute_dtype(self), self._scaling)
+        if not incremental:  # chunks are as large as they are
+            self._warn_of_clipped_batch(len(T))
+        size = batch_rows(self, len(T))
+        return Batches(train.X, T, weight, size, rows=rows, dtype=dtype, scaling=self._scaling)
 
-    def _batch_rows(self, n: int, incremental: bool) -> int:
-        if self.solver == "lbfgs":  # batch norm wants the statistics of all rows at once
-            return n if self.batch_norm else min(n, LBFGS_BATCH)
-        if self.batch_size == "auto":
-            return min(200, n)
-        if self.batch_size > n and not incremental:  # chunks are as large as they are
+    def _warn_of_clipped_batch(self, n: int) -> None:
+        if self.solver != "lbfgs" and not isinstance(self.batch_size, str) and self.batch_size > n:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 f"clipped: batch_size={self.batch_size}, {n} samples."
             )
-        return min(self.batch_size, n)
 
-    def _check_held_out(self, X, y, sample_weight) -> Sample:
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together.")
-        checker = without_names(self, X)
-        held_out = check_sample(checker, X, y, sample_weight, reset=False, suffix="_val")
-        with about("y", "_val"):
-            held_out = held_out.encoded(self._target)
-        if self.early_stopping and held_out.n < 2:
-            raise ValueError("The validation set is too small: X_val has fewer than 2 rows.")
-        return held_out
-
-    def _validation(self, held_out: Sample) -> Validation:
+    def _validation(self, held_out: Dataset | None, run: Run) -> Validation | None:
+        if held_out is None:
+            return None
         held_out = held_out.compact()
-        X, Y, weight = held_out.X, held_out.Y, held_out.weight
-        training_weight = self._training_weight(Y, weight)
+        X, T, weight = held_out.X, held_out.T, held_out.weight
+        training_weight = self._training_weight(T, weight)
         if training_weight is not None and not training_weight.any():
             raise ValueError(NO_WEIGHT.format("validation row"))
         score: OwnScore | Scoring | None = None
@@ -328,144 +376,88 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             score = OwnScore(self._target, self._truth(held_out), weight)
         elif self.scoring != "loss":
             named = held_out.named()
-            given = X if named is None else named
-            score = Scoring(self, given, held_out.y, weight, self._target.lacks_classes(Y))
-        constant = is_regressor(self) and bool(np.all(Y[:1] == Y))
+            given, lacks = X if named is None else named, self._target.lacks_classes(T)
+            snapshot = lambda: self._as_fitted(run, latest=True)  # noqa: E731
+            score = Scoring(self.scoring, snapshot, given, held_out.y, weight, lacks)
+        constant = is_regressor(self) and bool(np.all(T[:1] == T))
         X = X if self._scaling is None else self._scaling.apply(X)
-        return Validation(X, self._wanted(Y), training_weight, score, constant)
+        wanted = self._target.wanted(T, compute_dtype(self))
+        return Validation(X, wanted, training_weight, score, constant)
 
     # The fitted model ----------------------------------------------------------------
 
-    def _published(self, network: Network) -> Network:
+    @property
+    def _rescales(self) -> bool:
+        """Whether the network in training and the one from X to y have other numbers."""
+        return self._target.rescales or self._scaling is not None
+
+    def _in_units_of_data(self, network: Network) -> Network:
         """Turn a network in training into one from X to y, both in their units, in place."""
-        if self._target.folds:
-            self._target.fold(network)
+        if self._target.rescales:
+            self._target.rescale(network)
         if self._scaling is not None:
-            fold(self._scaling, network)
+            rescale_inputs(network, self._scaling)
         return network
 
-    def _unpublished(self, network: Network) -> Network:
-        """Turn a network that predicts into one to train on, in place: undo `_published`."""
+    def _in_training_units(self, network: Network) -> Network:
+        """Turn a network that predicts into one to train on, in place."""
         if self._scaling is not None:
-            unfold(self._scaling, network)
-        if self._target.folds:
-            self._target.unfold(network)
+            unscale_inputs(network, self._scaling)
+        if self._target.rescales:
+            self._target.unscale(network)
         return network
 
-    def _publish(self, course: Course, before: Network | None = None) -> None:
+    def _fitted_attributes(self, run: Run, *, latest=False, frozen=False) -> dict[str, Any]:
+        """Return all that `fit` sets, as if training had stopped now; nothing is set here.
+
+        The network has the parameters of the best epoch with early stopping, else, or if `latest`,
+        those of the last step.  It shares its numbers with the one in training if they may be the
+        same, unless they are to be `frozen`.
+        """
+        network = run.predictor(latest, own=frozen or self._rescales)
+        network = self._in_units_of_data(network)
+        losses, best, stopping = run.history["loss"], run.best, run.plan.stopping
+        scores = run.history.get("validation_score", []) if stopping.early_stopping else None
+        # the validation loss stands in for scores that say nothing
+        stood_in = stopping.early_stopping and best.epoch and not run.scored
+        attributes = {
+            "_network": network,
+            "_fingerprint": fingerprint(network),
+            "t_": run.trainer.n_samples,
+            "n_layers_": sum(isinstance(layer, Dense) for layer in network.layers) + 1,
+            "n_outputs_": self._target.n_scores,
+            "out_activation_": run.plan.loss.out_activation,
+            "history_": run.history,
+            "loss_curve_": losses,
+            "loss_": losses[-1] if losses else np.nan,
+            "n_iter_": len(run.losses),
+            "best_iter_": best.epoch,
+            "best_loss_": None if stopping.early_stopping else -best.score,
+            "validation_scores_": scores,
+            "best_validation_score_": scores[best.epoch - 1] if stood_in else best.score,
+        }
+        if run.call.recovered:
+            attributes["loss_"] = min(filter(np.isfinite, losses))
+        if not stopping.early_stopping:
+            attributes["best_validation_score_"] = None
+        return attributes
+
+    def _publish(self, run: Run, before: Network | None = None) -> None:
         """Set the fitted attributes; views of the network that predicted before stay views."""
-        trainer, history = course.trainer, course.history
-        best = course.best
-        # Where training goes on from other numbers than those that predict, the latter are a copy.
-        apart = self._target.folds or self._scaling is not None or self.early_stopping
-        network = trainer.network.copy() if apart else trainer.network.replica()
-        if self.early_stopping and best.values is not None:
-            network.parameters.values[:] = best.values
-        network = self._published(network)
-        self._network = in_place_of(before, network) if apart else network
-        course.published = fingerprint(self._network)
-        self.t_ = trainer.n_samples
-        self.n_layers_ = sum(isinstance(layer, Dense) for layer in network.layers) + 1
-        self.n_outputs_ = self._target.n_scores
-        self.out_activation_ = trainer.loss.out_activation
-        self.history_ = history
-        self.loss_curve_ = history.setdefault("loss", [])
-        self.best_iter_ = best.epoch
-        self.n_iter_ = len(course.losses)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if course.mended:
-            self.loss_ = min(filter(np.isfinite, self.loss_curve_))
-        self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
-        if self.early_stopping:
-            self.validation_scores_ = scores = history.get("validation_score", [])
-            stood_in = best.epoch and not course.scored  # the validation loss, for silent scores
-            self.best_validation_score_ = scores[best.epoch - 1] if stood_in else best.score
-        else:
-            self.best_loss_ = -best.score
+        attributes = self._fitted_attributes(run)
+        if self._rescales:
+            attributes["_network"] = in_place_of(before, attributes["_network"])
+        vars(self).update(attributes)
 
-    def _fitted_so_far(self):
-        """Return a copy without callbacks, fitted as if training had stopped here.
+    def _as_fitted(self, run: Run, **how: bool) -> Any:
+        """Return a copy without callbacks, fitted as if training had stopped now.
 
-        It can go on from here: it shares the course, and all numbers that need not differ.
+        It can go on from here: it shares the run, and all numbers that need not differ.
         """
         fitted = without_callbacks(self)
-        fitted._publish(self._course)
+        vars(fitted).update(self._fitted_attributes(run, **how))
         return fitted
 
-    @property
-    def coefs_(self):
-        """list of ndarray of shape (n_in, n_out): weight matrices, views of one vector.
-
-        Training goes on from what is written there: into an array, to an entry, or to the whole.
-        """
-        return LayerList("coefs_", [layer.W for layer in self._dense_layers("coefs_")])
-
-    @coefs_.setter
-    def coefs_(self, values):
-        self.coefs_.write(values)
-
-    @property
-    def intercepts_(self):
-        """list of ndarray of shape (n_out,): bias vectors, views of one vector.
-
-        Training goes on from what is written there: into an array, to an entry, or to the whole.
-        """
-        return LayerList("intercepts_", [layer.b for layer in self._dense_layers("intercepts_")])
-
-    @intercepts_.setter
-    def intercepts_(self, values):
-        self.intercepts_.write(values)
-
-    def summary(self) -> None:
-        """Print the layers of the fitted network, with their sizes and numbers of parameters.
-
-        "Statistics" are the running means and variances of batch norm, which are not trained.
-
-        Examples
-        --------
-        >>> from skdnn import MLPRegressor
-        >>> net = MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", batch_norm=True,
-        ...                    random_state=0)
-        >>> net.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]).summary()
-        Layer     Units  Batch norm  Activation  Parameters  Statistics
-        ---------------------------------------------------------------
-        Input         1
-        Hidden 1      8  yes         relu                32          16
-        Output        1              identity             9
-        ---------------------------------------------------------------
-        Total                                            41          16
-        float64, 0.5 kB
-        """
-        check_is_fitted(self)
-        print(as_text(self))
-
-    def _dense_layers(self, attribute: str) -> list[Dense]:
-        if "_network" not in vars(self):
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted. "
-                "A first fit or partial_fit makes the network whose weights can then be set."
-            )
-        if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
-            self._network = self._network.replica()
-            self._network.own()
-        return [layer for layer in self._network.layers if isinstance(layer, Dense)]
-
-    def _raw_scores(self, X):
-        """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_), and the dtype
-        in which the user expects numbers: float32 if X is, else float64.
-        """
-        if not hasattr(self, "_network"):  # the check alone takes as long as a small network
-            check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr")
-        S = infer(self._network, X)
-        if not all_finite(S) and S.dtype != np.float64:  # huge numbers inside the network
-            rows = ~np.isfinite(S).all(axis=1)
-            S = S.astype(np.float64)
-            S[rows] = infer(self._network.in_double(), X[rows])
-        return S, np.float32 if X.dtype == np.float32 else np.float64
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.multi_output = True
-        return tags
+    def _snapshot(self) -> dict[str, Any]:
+        """Return the fitted attributes for callbacks, which may keep them."""
+        return self._fitted_attributes(self._run, frozen=True)

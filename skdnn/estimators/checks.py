@@ -21,13 +21,13 @@ from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
 from skdnn.estimators._sklearn import HasMethods, Hidden, Interval, Options, StrOptions
-from skdnn.estimators.construction import (
-    RISING,
-    GivenSchedule,
+from skdnn.estimators.hyperparameters import (
+    Hyperparameters,
     defaults_of,
     hidden_sizes,
     per_layer,
 )
+from skdnn.estimators.plan import RISING, GivenSchedule
 
 
 class DtypeOptions(StrOptions):
@@ -115,31 +115,31 @@ def validate_what_was_set(partial_fit):
     return wrapper
 
 
-def check_combination(estimator) -> None:
+def check_combination(params: Hyperparameters) -> None:
     """Refuse hyperparameters that contradict each other."""
-    if isinstance(estimator.learning_rate, Real):
+    if isinstance(params.learning_rate, Real):
         raise ValueError(
             "The 'learning_rate' parameter names a schedule; for the learning rate itself write "
-            f"learning_rate_init={estimator.learning_rate!r} instead."
+            f"learning_rate_init={params.learning_rate!r} instead."
         )
-    if isinstance(estimator.learning_rate, type):
+    if isinstance(params.learning_rate, type):
         raise ValueError(
             "The 'learning_rate' parameter must be a schedule, not its class: write "
-            f"{estimator.learning_rate.__name__}()."
+            f"{params.learning_rate.__name__}()."
         )
-    if callable(estimator.learning_rate):
-        check_schedule(estimator.learning_rate, estimator.max_iter)
-    n_hidden = len(hidden_sizes(estimator))
-    for activation in per_layer("activation", estimator.activation, n_hidden):
+    if callable(params.learning_rate):
+        check_schedule(params.learning_rate, params.max_iter)
+    n_hidden = len(hidden_sizes(params))
+    for activation in per_layer("activation", params.activation, n_hidden):
         if isinstance(activation, type):
             raise ValueError(
                 f"activation must be an object, not its class: write {activation.__name__}()."
             )
         get_activation(activation)
-    for rate in per_layer("dropout", estimator.dropout, n_hidden):
+    for rate in per_layer("dropout", params.dropout, n_hidden):
         if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
             raise ValueError(f"dropout must be in [0, 1). Got {rate!r} instead.")
-    if estimator.batch_norm and estimator.batch_size == 1 and estimator.solver != "lbfgs":
+    if params.batch_norm and params.batch_size == 1 and params.solver != "lbfgs":
         raise ValueError(
             "batch_norm=True needs a batch_size of at least 2: one row has no variance."
         )
@@ -177,13 +177,13 @@ _said: set[tuple[str, str]] = set()  # (condition, name), of this process
 _said_lock = threading.Lock()
 
 
-def warn_of_no_effect(estimator, has_validation_data: bool) -> None:
+def warn_of_no_effect(params: Hyperparameters, has_validation_data: bool) -> None:
     """Warn of changed hyperparameters without effect, of each with each reason once a process.
 
     Code that was written for scikit-learn's estimators, which are silent, is not told.
     """
-    for condition, names in idle(estimator, has_validation_data):
-        names = [n for n in names if not as_in_scikit_learn(estimator, condition, n)]
+    for condition, names in idle(params, has_validation_data):
+        names = [n for n in names if not as_in_scikit_learn(params, condition, n)]
         with _said_lock:
             new = {(condition, name) for name in names} - _said
             _said.update(new)
@@ -206,24 +206,22 @@ def complaint(condition: str, names: list[str]) -> str:
     return f"{', '.join(names)}: no effect with {condition}."
 
 
-def idle(estimator, has_validation_data: bool) -> Iterator[tuple[str, list[str]]]:
+def idle(params: Hyperparameters, has_validation_data: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield conditions that hold, each with the changed hyperparameters that it makes idle."""
-    n_hidden = len(hidden_sizes(estimator))
-    defaults = defaults_of(type(estimator))
-    for condition, names in without_effect(estimator, n_hidden, has_validation_data):
-        changed = [
-            n for n in names if n in defaults and differs(getattr(estimator, n), defaults[n])
-        ]
+    n_hidden = len(hidden_sizes(params))
+    defaults = defaults_of(type(params))
+    for condition, names in without_effect(params, n_hidden, has_validation_data):
+        changed = [n for n in names if n in defaults and differs(getattr(params, n), defaults[n])]
         if changed:
             yield condition, changed
 
 
-def as_in_scikit_learn(estimator, condition: str, name: str) -> bool:
+def as_in_scikit_learn(params: Hyperparameters, condition: str, name: str) -> bool:
     """Whether scikit-learn's estimators have this parameter, with this value, and the condition."""
     if name not in PEER or condition == HELD_OUT:
         return False
     concerned = {name, condition.split("=")[0]} & PEER_VALUES.keys()
-    return all(_is_one_of(getattr(estimator, n), PEER_VALUES[n]) for n in concerned)
+    return all(_is_one_of(getattr(params, n), PEER_VALUES[n]) for n in concerned)
 
 
 def _is_one_of(value, names: tuple[str, ...]) -> bool:
@@ -237,16 +235,16 @@ def differs(value, default) -> bool:
     return value is not default and not (np.iterable(value) and len(list(value)) == 0)
 
 
-def without_effect(estimator, n_hidden: int, has_validation_data: bool):
+def without_effect(params: Hyperparameters, n_hidden: int, has_validation_data: bool):
     """Yield the conditions that hold and the hyperparameters that each leaves without effect."""
-    solver, loss = estimator.solver, estimator.loss
+    solver, loss = params.solver, params.loss
     minibatch_only = {
         "learning_rate", "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2",
         "nesterovs_momentum", "epsilon", "rho", "weight_decay", "dropout", "input_dropout",
         "clip_norm", "max_norm", "batch_size", "batch_norm_momentum", "shuffle",
     }  # fmt: skip
     if solver == "lbfgs":
-        own_rule = [] if estimator.early_stopping else ["n_iter_no_change"]
+        own_rule = [] if params.early_stopping else ["n_iter_no_change"]
         yield "solver='lbfgs'", sorted(minibatch_only) + own_rule
     else:
         used = defaults_of(OPTIMIZERS[solver])
@@ -254,20 +252,20 @@ def without_effect(estimator, n_hidden: int, has_validation_data: bool):
         unused = [n for n in names if n not in used]
         if solver != "sgd":
             unused += ["momentum", "nesterovs_momentum"]
-        elif not estimator.momentum:
+        elif not params.momentum:
             yield "momentum=0", ["nesterovs_momentum"]
         yield f"solver={solver!r}", [*unused, "max_fun"]
-        if estimator.learning_rate in RISING:
-            yield f"learning_rate={estimator.learning_rate!r}", ["warmup"]
-        if estimator.learning_rate != "invscaling":
-            yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]
-        if not estimator.batch_norm:
+        if params.learning_rate in RISING:
+            yield f"learning_rate={params.learning_rate!r}", ["warmup"]
+        if params.learning_rate != "invscaling":
+            yield f"learning_rate={params.learning_rate!r}", ["power_t"]
+        if not params.batch_norm:
             yield "batch_norm=False", ["batch_norm_momentum"]
     if n_hidden == 0:
         yield "hidden_layer_sizes=()", ["activation", "dropout", "batch_norm"]
     if has_validation_data:
         yield HELD_OUT, ["validation_fraction"]
-    elif not estimator.early_stopping:
+    elif not params.early_stopping:
         yield "early_stopping=False", ["validation_fraction", "scoring"]
     if loss in ("hinge", "perceptron"):
         yield f"loss={loss!r}", ["label_smoothing"]

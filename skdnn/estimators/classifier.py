@@ -1,5 +1,6 @@
 """The classifier."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import ClassVar
 
@@ -8,10 +9,13 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
+from skdnn.engine.losses import Loss
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
-from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
+from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import read_y
+from skdnn.estimators.fitted import quiet
+from skdnn.estimators.hyperparameters import Activations, LayerSizes
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
     MARGIN,
@@ -35,6 +39,7 @@ def same_classes(classes, fitted) -> bool:
     return np.array_equal(distinct_named(classes), fitted)
 
 
+@dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Deep neural network for classification.
 
@@ -252,100 +257,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        class_weight=None,
-        label_smoothing=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        batch_norm=False,
-        batch_norm_momentum=0.1,
-        init="auto",
-        bias_init="auto",
-        normalize_X=True,
-        warmup=0.0,
-        clip_norm=None,
-        max_norm=None,
-        rho=0.9,
-        scoring=None,
-        dtype="float32",
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.batch_norm = batch_norm
-        self.batch_norm_momentum = batch_norm_momentum
-        self.init = init
-        self.bias_init = bias_init
-        self.normalize_X = normalize_X
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.max_norm = max_norm
-        self.rho = rho
-        self.scoring = scoring
-        self.dtype = dtype
+    hidden_layer_sizes: LayerSizes = (100,)
+    activation: Activations = "relu"
+    _: KW_ONLY
+    loss: str | Loss = "log_loss"
+    class_weight: dict | list | str | None = None
+    label_smoothing: float = 0.0
 
     # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y, warn=True):
-        y = as_plain(read_y(self, y, accept_sparse="csr"))
+        y = as_plain(read_y(y, type(self).__name__, accept_sparse="csr"))
         check_labels(y)
         return one_column(y, warn)
 
-    def _new_target(self, sample, classes):
-        target = classification_target(sample.used(sample.y), classes)
+    def _new_target(self, data, classes):
+        target = classification_target(data.rows_of(data.y), classes)
         self.classes_ = target.classes
         return target
 
@@ -362,19 +289,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss(self, target):
         return target.loss(self.loss, self.label_smoothing)
 
-    def _truth(self, sample):
-        return sample.Y
+    def _truth(self, data):
+        return data.T
 
-    def _weigh_classes(self, sample):
+    def _measure_target(self, train):
+        pass
+
+    def _weigh_classes(self, train):
         if self.class_weight is None:
             return
-        Y, weight = sample.used(sample.Y), sample.used(sample.weight)
-        self._class_weights = self._target.class_weights(self.class_weight, Y, weight)
+        T, weight = train.rows_of(train.T), train.rows_of(train.weight)
+        self._class_weights = self._target.class_weights(self.class_weight, T, weight)
 
-    def _effective_weight(self, Y, weight):
+    def _effective_weight(self, T, weight):
         if self.class_weight is None:
             return weight
-        codes = Y.reshape(len(Y), -1).astype(int)
+        codes = T.reshape(len(T), -1).astype(int)
         of_classes = np.prod([w[c] for w, c in zip(self._class_weights, codes.T, strict=True)], 0)
         return of_classes if weight is None else weight * of_classes
 

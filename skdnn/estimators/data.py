@@ -9,31 +9,31 @@ import numpy as np
 from numpy.exceptions import DTypePromotionError
 from scipy import sparse
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
 from skdnn.estimators._sklearn import check_sample_weight, rows_of
-from skdnn.estimators.construction import compute_dtype
+from skdnn.estimators.hyperparameters import compute_dtype
 from skdnn.estimators.splitting import part
 
 LARGE_NUMBERS = 2**25  # numbers in X beyond which it is not copied to be converted
 
 
 @dataclass(frozen=True)
-class Sample:
+class Dataset:
     """Validated rows.
 
     Attributes
     ----------
-    X : ndarray or csr_array of shape (n_samples, n_features)
+    X : ndarray or csr_array of shape (n, n_features)
         Inputs, in the dtype of the computations; in float64 if they are large.
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    y : ndarray of shape (n,) or (n, n_outputs)
         Targets, as the user gave them.
-    weight : ndarray of shape (n_samples,) or None
+    weight : ndarray of shape (n,) or None
         Weights in float64; None is all ones.
-    Y : ndarray of shape (n_samples, ...) or None
-        Targets, as the network's target encodes them; rows that are not in use have zeros.
     rows : ndarray of int or None
         The rows in use; None is all of them.  X is not copied to leave some out.
+    T : ndarray of shape (n, ...) or None
+        Targets, as the estimator's target encodes them; rows that are not in use have zeros.
     given : array-like
         X as the user gave it.
     given_rows : ndarray of int or None
@@ -44,55 +44,56 @@ class Sample:
     y: np.ndarray
     weight: np.ndarray | None
     rows: np.ndarray | None = None
-    Y: np.ndarray | None = None
+    T: np.ndarray | None = None
     given: Any = None
     given_rows: np.ndarray | None = None
 
     @property
-    def n(self) -> int:
+    def n_samples(self) -> int:
+        """Number of rows in use."""
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
-    def used(self, A):
-        """Return the rows in use of an array (None stays None)."""
+    def rows_of(self, A: Any) -> Any:
+        """Return the rows in use of an array; None stays None."""
         return A if A is None or self.rows is None else A[self.rows]
 
-    def named(self):
+    def named(self) -> Any:
         """Return the rows in use as a DataFrame if the user gave one, else None."""
         if not hasattr(self.given, "columns"):
             return None
         rows = self._rows_of_given()
         return self.given if rows is None else rows_of(self.given, rows)
 
-    def _rows_of_given(self):
-        return self.rows if self.given_rows is None else self.used(self.given_rows)
+    def _rows_of_given(self) -> np.ndarray | None:
+        return self.rows if self.given_rows is None else self.rows_of(self.given_rows)
 
-    def among(self, wanted: np.ndarray) -> "Sample":
-        """Return the sample with only the wanted rows in use."""
-        if wanted.all():
-            return self
-        return replace(self, rows=np.flatnonzero(wanted))
+    def where(self, wanted: np.ndarray) -> "Dataset":
+        """Return the data with only the wanted rows in use."""
+        return self if wanted.all() else replace(self, rows=np.flatnonzero(wanted))
 
-    def encoded(self, target) -> "Sample":
-        """Return the sample with y encoded for `target`, which sees the rows in use only."""
-        Y = target.encode(self.used(self.y))
+    def encoded(self, target: Any) -> "Dataset":
+        """Return the data with y encoded by `target`, which sees the rows in use only."""
+        T = target.encode(self.rows_of(self.y))
         if self.rows is not None:
-            used, Y = Y, np.zeros((self.X.shape[0], *Y.shape[1:]), Y.dtype)
-            Y[self.rows] = used
-        return replace(self, Y=Y)
+            used, T = T, np.zeros((self.X.shape[0], *T.shape[1:]), T.dtype)
+            T[self.rows] = used
+        return replace(self, T=T)
 
-    def compact(self) -> "Sample":
-        """Return the rows in use as a sample of their own."""
-        X, y, weight, Y = map(self.used, (self.X, self.y, self.weight, self.Y))
-        return Sample(X, y, weight, None, Y, self.given, self._rows_of_given())
+    def compact(self) -> "Dataset":
+        """Return the rows in use as data of their own."""
+        X, y, weight, T = map(self.rows_of, (self.X, self.y, self.weight, self.T))
+        return Dataset(X, y, weight, None, T, self.given, self._rows_of_given())
 
-    def split(self, labels, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
+    def split(
+        self, labels: np.ndarray | None, fraction: float, seed: int
+    ) -> tuple["Dataset", "Dataset"]:
         """Part the rows in use at random, with the shares of their `labels` kept if given."""
         rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
         train, held_out = part(rows, labels, fraction, seed)
         return replace(self, rows=train), replace(self, rows=held_out).compact()
 
 
-def check_inputs(estimator, X, *, reset: bool):
+def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X in the dtype of the computations, row by row in memory, or CSR.
 
     A large array of doubles is left as it is: its rows are converted batch by batch.
@@ -109,7 +110,7 @@ def check_inputs(estimator, X, *, reset: bool):
             order="C",
         )
     if stays:
-        check_range(estimator, X, "X")
+        check_range(X, dtype, "X")
     elif reset:
         check_underflow(given, X)
     return X
@@ -120,9 +121,9 @@ def is_large(X) -> bool:
     return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE_NUMBERS
 
 
-def read_y(estimator, y, **options) -> np.ndarray:
+def read_y(y: Any, estimator_name: str, **options: Any) -> Any:
     """Return y as an array of any type, or as CSR, with nothing missing or infinite in it."""
-    options |= {"ensure_2d": False, "ensure_all_finite": False, "estimator": estimator}
+    options |= {"ensure_2d": False, "ensure_all_finite": False, "estimator": estimator_name}
     if isinstance(getattr(y, "dtype", None), np.dtypes.StringDType):
         y = y.astype(object)
     if np.ma.is_masked(y):
@@ -180,9 +181,9 @@ TOO_SMALL = (
 )
 
 
-def check_range(estimator, A, name: str) -> None:
+def check_range(A: Any, compute_dtype: str, name: str) -> None:
     """Refuse numbers that the dtype of the computations cannot hold."""
-    dtype = np.dtype(compute_dtype(estimator))
+    dtype = np.dtype(compute_dtype)
     largest = max(float(A.max(initial=0)), -float(A.min(initial=0)))
     if largest > float(np.finfo(dtype).max):
         raise ValueError(f"Input {name} contains infinity or a value too large for {dtype!r}.")
@@ -190,9 +191,9 @@ def check_range(estimator, A, name: str) -> None:
         raise ValueError(TOO_SMALL.format(f"Input {name}", dtype, np.finfo(dtype).tiny))
 
 
-def check_scale(estimator, scale, name: str) -> None:
+def check_scale(scale: np.ndarray, dtype: str, name: str) -> None:
     """Refuse a scale that the weights of a layer cannot take over in the dtype of computations."""
-    info = np.finfo(compute_dtype(estimator))
+    info = np.finfo(dtype)
     low, high = float(info.tiny / info.eps), float(info.eps / info.tiny)
     outside = (scale < low) | (scale > high)
     if np.any(outside):
@@ -237,28 +238,21 @@ def about(name: str, suffix: str):
         raise kind(words if suffix in words else f"{name}{suffix}: {words}") from error
 
 
-def check_sample(estimator, X, y, sample_weight, *, reset: bool, suffix: str = "") -> Sample:
-    """Return the validated rows; those of weight zero are left out.
+def check_weight(sample_weight: Any, X: Any, dtype: str) -> np.ndarray:
+    """Return the weights of the rows of X in float64, one a row and none negative."""
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    check_range(weight, dtype, "sample_weight")
+    if weight.sum() > float(np.finfo(dtype).max):
+        raise ValueError(
+            f"The sum of sample_weight is too large for {dtype}: divide all weights by the same "
+            "number."
+        )
+    return weight
 
-    `suffix` is what the names of the parameters end with: "_val" for the rows to validate on.
-    """
-    if y is None:
-        name = type(estimator).__name__
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    with about("X", suffix):
-        given, X = X, check_inputs(estimator, X, reset=reset)
-    with about("y", suffix):
-        y = estimator._check_y(y)
-        check_consistent_length(X, y)
-    if sample_weight is None:
-        return Sample(X, y, None, given=given)
-    with about("sample_weight", suffix):
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        check_range(estimator, weight, "sample_weight")
-        if weight.sum() > float(np.finfo(compute_dtype(estimator)).max):
-            raise ValueError(
-                f"The sum of sample_weight is too large for {compute_dtype(estimator)}: divide "
-                "all weights by the same number."
-            )
-    sample = Sample(X, y, weight, given=given).among(weight > 0)
-    return replace(sample, weight=None) if np.all(sample.used(weight) == 1) else sample
+
+def with_weight(X: Any, y: np.ndarray, weight: np.ndarray | None, given: Any) -> Dataset:
+    """Return the data without the rows of weight zero; weights that are all one are None."""
+    if weight is None:
+        return Dataset(X, y, None, given=given)
+    data = Dataset(X, y, weight, given=given).where(weight > 0)
+    return replace(data, weight=None) if np.all(data.rows_of(weight) == 1) else data

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.estimators._sklearn import get_feature_names
-from skdnn.estimators.data import Sample
+from skdnn.estimators.data import Dataset
 
-MOST_ROWS, MOST_COLUMNS = 500, 1000  # of either sample are looked at
+MOST_ROWS, MOST_COLUMNS = 500, 1000  # of either data are looked at
 FEW_ROWS = 10  # fewer may be alike, or all be far away, by chance
 FAR = 3.5  # standard deviations between medians, and more where the rows are few
 OTHER_SCALE = 10.0  # ratio of the spreads
@@ -18,7 +18,7 @@ UNMISTAKABLE = 100.0  # of either, for a single column
 SHARE = 0.25  # of the columns, at least
 
 
-def without_names(estimator, X) -> Any:
+def without_names(estimator: Any, X: Any) -> Any:
     """Return the estimator that is to check X_val.
 
     If X has names and X_val does not, a warning names X_val, and a copy of the estimator without
@@ -35,12 +35,12 @@ def without_names(estimator, X) -> Any:
     return nameless
 
 
-def warn_of_other_units(training: Sample, held_out: Sample) -> None:
+def warn_of_other_units(training: Dataset, held_out: Dataset) -> None:
     """Warn if the columns of the validation data are in other units than those of training.
 
     They are if, for example, X comes out of the scaler of a pipeline and X_val never went in.
     """
-    X, V = (_some_rows(sample) for sample in (training, held_out))
+    X, V = (_some_rows(data) for data in (training, held_out))
     both_sparse = sparse.issparse(X) and sparse.issparse(V)
     found = _sparse_units(X, V) if both_sparse else _dense_units(X, V)
     if found:
@@ -50,10 +50,10 @@ def warn_of_other_units(training: Sample, held_out: Sample) -> None:
         )
 
 
-def _some_rows(sample: Sample) -> Any:
+def _some_rows(data: Dataset) -> Any:
     """Return some of the rows in use, evenly spread."""
-    step = -(-sample.n // MOST_ROWS)
-    return sample.X[::step] if sample.rows is None else sample.X[sample.rows[::step]]
+    step = -(-data.n_samples // MOST_ROWS)
+    return data.X[::step] if data.rows is None else data.X[data.rows[::step]]
 
 
 def _dense_units(X: np.ndarray, V: np.ndarray) -> str:

@@ -1,6 +1,7 @@
 """The regressor."""
 
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import ClassVar
 
@@ -9,11 +10,13 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from skdnn.engine import losses
+from skdnn.engine.losses import Loss
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
-from skdnn.estimators.base import BaseMLP, has_minibatches, quiet
+from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
-from skdnn.estimators.construction import compute_dtype
 from skdnn.estimators.data import as_numbers, check_range, check_scale, read_y
+from skdnn.estimators.fitted import quiet
+from skdnn.estimators.hyperparameters import Activations, LayerSizes, compute_dtype
 from skdnn.estimators.labels import one_column
 from skdnn.estimators.targets import RegressionTarget
 
@@ -27,6 +30,7 @@ LOSSES = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Deep neural network for regression.
 
@@ -244,116 +248,38 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
-    def __init__(
-        self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        normalize_y=True,
-        huber_delta=1.35,
-        quantile=0.5,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        batch_norm=False,
-        batch_norm_momentum=0.1,
-        init="auto",
-        bias_init="auto",
-        normalize_X=True,
-        warmup=0.0,
-        clip_norm=None,
-        max_norm=None,
-        rho=0.9,
-        scoring=None,
-        dtype="float32",
-    ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.normalize_y = normalize_y
-        self.huber_delta = huber_delta
-        self.quantile = quantile
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.batch_norm = batch_norm
-        self.batch_norm_momentum = batch_norm_momentum
-        self.init = init
-        self.bias_init = bias_init
-        self.normalize_X = normalize_X
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.max_norm = max_norm
-        self.rho = rho
-        self.scoring = scoring
-        self.dtype = dtype
+    loss: str | Loss = "squared_error"
+    hidden_layer_sizes: LayerSizes = (100,)
+    activation: Activations = "relu"
+    _: KW_ONLY
+    normalize_y: bool = True
+    huber_delta: float = 1.35
+    quantile: float = 0.5
 
     # Targets -------------------------------------------------------------------------
 
     def _check_y(self, y):
-        y = one_column(as_numbers(read_y(self, y)))
-        check_range(self, y, "y")
+        y = one_column(as_numbers(read_y(y, type(self).__name__)))
+        check_range(y, compute_dtype(self), "y")
         if self.loss == "poisson" and np.any(y < 0):
             raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
         if self.loss == "gamma" and np.any(y <= 0):
             raise ValueError("loss='gamma' needs y > 0: some values of y are not positive.")
         return y
 
-    def _new_target(self, sample, classes):
-        y, weight = sample.used(sample.y), sample.used(sample.weight)
-        target = RegressionTarget.of(y, weight, *self._scale())
-        check_scale(self, target.scale, "y")
-        resolution = np.finfo(compute_dtype(self)).eps
-        blurred = np.abs(target.centre) * resolution > 0.01 * target.scale
+    def _new_target(self, data, classes):
+        return RegressionTarget.of(data.y, *self._scale())
+
+    def _measure_target(self, train):
+        y, weight, dtype = train.rows_of(train.y), train.rows_of(train.weight), compute_dtype(self)
+        self._target = target = self._target.measured(y, weight)
+        check_scale(target.scale, dtype, "y")
+        blurred = np.abs(target.centre) * np.finfo(dtype).eps > 0.01 * target.scale
         if target.standardised_by and np.any(blurred & (y.max(axis=0) != y.min(axis=0))):
             warnings.warn(
-                f"The mean of y is so large beside its spread that {compute_dtype(self)} blurs the "
-                "predictions: use dtype='float64', or subtract a constant from y."
+                f"The mean of y is so large beside its spread that {dtype} blurs the predictions: "
+                "use dtype='float64', or subtract a constant from y."
             )
-        return target
 
     def _check_target(self, y, incremental):
         standardised_by, log_link = self._scale()
@@ -364,8 +290,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
             )
 
-    def _truth(self, sample):
-        return sample.y
+    def _truth(self, data):
+        return data.y
 
     def _scale(self) -> tuple[str | None, bool]:
         """Return what y is standardised by, if it is, and whether its logarithm is predicted."""
@@ -376,10 +302,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         parameter = {"huber": [self.huber_delta], "quantile": [self.quantile]}
         return LOSSES[self.loss](*parameter.get(self.loss, []))
 
-    def _weigh_classes(self, sample):
+    def _weigh_classes(self, train):
         pass
 
-    def _effective_weight(self, Y, weight):
+    def _effective_weight(self, T, weight):
         return weight
 
     # Learning bit by bit -------------------------------------------------------------

@@ -15,7 +15,8 @@ from scipy import sparse
 from skdnn.engine.batches import Scaling
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
-from skdnn.estimators.data import in_double
+from skdnn.estimators.data import Dataset, check_scale, in_double
+from skdnn.estimators.hyperparameters import Hyperparameters, compute_dtype, hidden_sizes
 
 BLOCK_NUMBERS = 2**16  # numbers of X that are looked at together
 MEDIAN_ROWS = 2000  # rows from which the value that most rows share is guessed
@@ -29,6 +30,20 @@ DEVIATION = (0.05, 2.5)  # or mostly of one value: the size of what deviates fro
 FLAG, RARE = 3.0, 0.25  # Flags that fewer rows have become so many times smaller: see `measure`.
 FEW, FEW_SIZE = 6, 10.0  # Fewer rows tell little: columns up to this size are left alone.
 EQUAL = 1e-9  # relative rounding of sums over equal numbers
+
+
+def scaling_of(train: Dataset, params: Hyperparameters) -> Scaling | None:
+    """Return what the columns of X go through in training, or None."""
+    # a network without hidden layers is a linear model: its penalty is on the weights of X
+    if not (params.normalize_X and hidden_sizes(params)):
+        return None
+    dtype, given = compute_dtype(params), getattr(train.given, "dtype", None)
+    rounding = SINGLE_ROUNDING if "float32" in (dtype, str(given)) else ROUNDING
+    scaling = measure(train.X, train.rows, train.weight, rounding)
+    if scaling is not None:
+        check_scale(scaling.scale, dtype, "A column of X")
+        warn_of_blur(scaling, train.given, train.X, dtype)
+    return scaling
 
 
 def measure(X, rows, weight, rounding: float = SINGLE_ROUNDING) -> Scaling | None:
@@ -197,15 +212,15 @@ def warn_of_blur(scaling: Scaling, given, X, dtype) -> None:
         )
 
 
-def fold(scaling: Scaling, network: Network) -> None:
+def rescale_inputs(network: Network, scaling: Scaling) -> None:
     """Let the first layer take X as it is: W ← W / scale, b ← b - shift W."""
     first = first_layer(network)
     first.W /= scaling.scale[:, None]
     first.b -= scaling.shift @ first.W
 
 
-def unfold(scaling: Scaling, network: Network) -> None:
-    """Undo `fold`, to train on."""
+def unscale_inputs(network: Network, scaling: Scaling) -> None:
+    """Undo `rescale_inputs`, to train on."""
     first = first_layer(network)
     first.b += scaling.shift @ first.W
     first.W *= scaling.scale[:, None]

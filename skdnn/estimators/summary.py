@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 
+import numpy as np
+
 from skdnn.engine.activations import ACTIVATIONS
 from skdnn.engine.layers import BatchNorm, Dense, Dropout
+from skdnn.engine.network import Network
 
 
 @dataclass
@@ -38,10 +41,10 @@ class LayerSummary:
     n_statistics: int = 0
 
 
-def summarize(estimator) -> list[LayerSummary]:
-    """Return the layers of a fitted estimator, from the input to the output."""
-    rows = [LayerSummary("Input", estimator.n_features_in_)]
-    for layer in estimator._network.layers:
+def summarize(network: Network, n_in: int, out_activation: str) -> list[LayerSummary]:
+    """Return the layers of a network, from the input to the output."""
+    rows = [LayerSummary("Input", n_in)]
+    for layer in network.layers:
         if isinstance(layer, Dense):
             rows.append(LayerSummary(f"Hidden {len(rows)}", layer.n_out))
         row = rows[-1]
@@ -56,7 +59,7 @@ def summarize(estimator) -> list[LayerSummary]:
                 row.n_statistics += slot.size
             else:
                 row.n_parameters += slot.size
-    rows[-1].name, rows[-1].activation = "Output", estimator.out_activation_
+    rows[-1].name, rows[-1].activation = "Output", out_activation
     return rows
 
 
@@ -85,9 +88,8 @@ COLUMNS: dict[str, Callable[[LayerSummary], str]] = {
 NUMBERS = ("Units", "Dropout", "Parameters", "Statistics")
 
 
-def as_text(estimator) -> str:
-    """Return the layers of a fitted estimator as a table; a column without entries is left out."""
-    layers, values = summarize(estimator), estimator._network.parameters.values
+def as_text(layers: list[LayerSummary], dtype: np.dtype) -> str:
+    """Return the layers as a table; a column without entries is left out."""
     total = LayerSummary("Total", 0)
     total.n_parameters = sum(layer.n_parameters for layer in layers)
     total.n_statistics = sum(layer.n_statistics for layer in layers)
@@ -95,9 +97,8 @@ def as_text(estimator) -> str:
     aligned = [align(column) for column in columns if any(column[1:])]
     head, *body, last = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
     rule = "-" * len(head)
-    return "\n".join(
-        [head, rule, *body, rule, last, f"{values.dtype}, {values.nbytes / 1000:,.1f} kB"]
-    )
+    n_bytes = (total.n_parameters + total.n_statistics) * dtype.itemsize
+    return "\n".join([head, rule, *body, rule, last, f"{dtype}, {n_bytes / 1000:,.1f} kB"])
 
 
 def align(column: list[str]) -> list[str]:

@@ -1,15 +1,16 @@
 """What the network is asked to predict: one final class a task.
 
-A target turns the user's ``y`` into the array ``Y`` that a loss wants, and raw scores ``S``
+A target turns the user's ``y`` into the array ``T`` that a loss wants, and raw scores ``S``
 back into what the user expects.  ``encode(y)`` is the part of it that takes time, done once in a
-fit: the codes of labels, or standardised numbers; ``wanted(Y, dtype)`` gives them the shape and the
-dtype.  ``stratifies`` says whether a validation split keeps the shares of the classes.  ``folds``
-says whether the last layer of a trained network has to be rescaled to predict in the units of y.
-``lacks_classes(Y)`` says whether Y lacks a class, so that metrics may not be defined.
+fit: the codes of labels, or numbers; ``wanted(T, dtype)`` gives them the form that the loss wants,
+numbers in the scale of training.  ``stratifies`` says whether a validation split keeps the shares
+of the classes.  ``rescales`` says whether the last layer of a trained network has to be rescaled to
+predict in the units of y.  ``lacks_classes(T)`` says whether T lacks a class, so that metrics may
+not be defined.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -74,7 +75,7 @@ class BinaryTarget:
     classes: np.ndarray
     n_scores: ClassVar[int] = 1
     stratifies: ClassVar[bool] = True
-    folds: ClassVar[bool] = False
+    rescales: ClassVar[bool] = False
 
     def encode(self, y, strict=True):
         return encode(y, self.classes, strict)
@@ -117,7 +118,7 @@ class MulticlassTarget:
 
     classes: np.ndarray
     stratifies: ClassVar[bool] = True
-    folds: ClassVar[bool] = False
+    rescales: ClassVar[bool] = False
 
     @property
     def n_scores(self):
@@ -168,7 +169,7 @@ class MultilabelTarget:
     classes: np.ndarray
     sparse: bool = False
     stratifies: ClassVar[bool] = False
-    folds: ClassVar[bool] = False
+    rescales: ClassVar[bool] = False
 
     @property
     def n_scores(self):
@@ -216,7 +217,7 @@ class MultioutputTarget:
 
     outputs: list[MulticlassTarget]
     stratifies: ClassVar[bool] = False
-    folds: ClassVar[bool] = False
+    rescales: ClassVar[bool] = False
 
     @property
     def classes(self):
@@ -310,7 +311,7 @@ def _multioutput_target(y, classes: list | None):
 class RegressionTarget:
     """k numbers, standardised for training: Y = (y - centre) / scale.
 
-    ``fold`` writes the scale into the last layer, so that the network predicts y itself;
+    ``rescale`` writes the scale into the last layer, so that the network predicts y itself;
     with ``log_link`` it predicts the logarithm of y, which is left as it is.
     ``standardised_by`` names what centre and scale are; it is None if y is left as it is.
     """
@@ -322,14 +323,17 @@ class RegressionTarget:
     stratifies: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, y, weight, standardised_by, log_link):
-        """Take centre and scale of the columns of y, or leave them as they are."""
-        Y = y.reshape(len(y), -1).astype(np.float64, copy=False)
-        if standardised_by is None:
-            centre, scale = np.zeros(Y.shape[1]), np.ones(Y.shape[1])
-        else:
-            centre, scale = SPREADS[standardised_by](Y, weight)
-        return cls(centre, scale, standardised_by, log_link)
+    def of(cls, y, standardised_by, log_link):
+        """Return the target for the columns of y, whose scale is not measured yet."""
+        k = 1 if y.ndim == 1 else y.shape[1]
+        return cls(np.zeros(k), np.ones(k), standardised_by, log_link)
+
+    def measured(self, y, weight):
+        """Return the target with centre and scale of the columns of y."""
+        if self.standardised_by is None:
+            return self
+        centre, scale = SPREADS[self.standardised_by](self.encode(y), weight)
+        return replace(self, centre=centre, scale=scale)
 
     @property
     def n_scores(self):
@@ -339,31 +343,31 @@ class RegressionTarget:
         Y = y.reshape(len(y), -1)
         if Y.shape[1] != self.n_scores:
             raise ValueError(f"`y` must have {self.n_scores} outputs. Got {Y.shape[1]}.")
-        return (Y - self.centre) / self.scale
+        return Y.astype(np.float64, copy=False)
 
     def wanted(self, Y, dtype):
-        return Y.astype(dtype)
+        return ((Y - self.centre) / self.scale).astype(dtype)
 
     def lacks_classes(self, Y):
         return False
 
-    def fold(self, network: Network) -> None:
+    def rescale(self, network: Network) -> None:
         """Let the last layer predict y: W ← W scale, b ← b scale + centre."""
         last = self._last(network)
         last.W *= self.scale
         last.b *= self.scale
         last.b += self.centre
 
-    def unfold(self, network: Network) -> None:
-        """Undo `fold`, to train on."""
+    def unscale(self, network: Network) -> None:
+        """Undo `rescale`, to train on."""
         last = self._last(network)
         last.W /= self.scale
         last.b -= self.centre
         last.b /= self.scale
 
     @property
-    def folds(self) -> bool:
-        """Whether folding changes anything."""
+    def rescales(self) -> bool:
+        """Whether rescaling changes anything."""
         return bool(np.any(self.centre != 0) or np.any(self.scale != 1))
 
     @staticmethod
@@ -371,7 +375,7 @@ class RegressionTarget:
         return network.layers[-1]  # type: ignore[return-value]
 
     def predict(self, S):
-        """Return the prediction that belongs to the scores of a folded network."""
+        """Return the prediction that belongs to the scores of a rescaled network."""
         return np.exp(S) if self.log_link else S
 
     def score(self, S, y, weight):

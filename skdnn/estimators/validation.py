@@ -1,9 +1,9 @@
 """Rows held out of training, and the score of them that early stopping watches."""
 
-import copy
 import math
 import reprlib
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -24,8 +24,8 @@ class Validation:
 
     Parameters
     ----------
-    X, Y, weight : arrays
-        Inputs, encoded targets, weights or None.
+    X, T, weight : arrays
+        Inputs, targets as the loss wants them, weights or None.
     score : OwnScore, Scoring or None
         From raw scores to the number that early stopping watches; None is minus the loss.
     constant : bool
@@ -33,7 +33,7 @@ class Validation:
     """
 
     X: Any
-    Y: np.ndarray
+    T: np.ndarray
     weight: np.ndarray | None
     score: "OwnScore | Scoring | None"
     constant: bool
@@ -46,10 +46,16 @@ class Validation:
     def evaluate(self, trainer: Trainer) -> tuple[float, float]:
         """Return the mean loss, without penalty, and the score of the network as it is."""
         S = trainer.network.infer_in_chunks(self.X)
-        loss = trainer.loss.value_and_gradient(S, self.Y, self.weight, np.empty_like(S))
+        loss = trainer.loss.value_and_gradient(S, self.T, self.weight, np.empty_like(S))
         if not math.isfinite(loss) or not all_finite(trainer.loss.predict(S)):
             return loss, math.nan
-        return loss, -loss if self.score is None else float(self.score(S))
+        if self.score is None:
+            return loss, -loss
+        try:
+            return loss, float(self.score(S))
+        except Exception as error:
+            error.add_note(f"Raised by {self.score.name} after epoch {trainer.n_epochs} of fit.")
+            raise
 
     def tells(self, score: float) -> bool:
         """Whether a score says anything about the epoch.
@@ -99,8 +105,10 @@ class Scoring:
 
     Parameters
     ----------
-    estimator : estimator
-        The one whose ``fit`` runs.
+    scoring : str or callable
+        The value of the parameter.
+    snapshot : callable
+        Returns the estimator as if ``fit`` had stopped now, with the latest parameters.
     X, y, weight : arrays
         The validation data, X with the names of its columns if the user gave it any.
     lacks_classes : bool
@@ -126,11 +134,19 @@ class Scoring:
 
     perfect: ClassVar[float | None] = None
 
-    def __init__(self, estimator, X, y, weight, lacks_classes=False):
-        self.estimator, self.X, self.y = estimator, X, y
+    def __init__(
+        self,
+        scoring: Any,
+        snapshot: Callable[[], Any],
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        lacks_classes: bool = False,
+    ):
+        self.snapshot, self.X, self.y = snapshot, X, y
         self.lacks_classes = lacks_classes
-        self.name, self.names = f"scoring={shown(estimator.scoring)}", get_feature_names(X)
-        self.scorer = check_scoring(estimator, estimator.scoring)
+        self.name, self.names = f"scoring={shown(scoring)}", get_feature_names(X)
+        self.scorer = check_scoring(snapshot(), scoring)
         self.weights = {} if weight is None else {"sample_weight": weight}
         self.reason: str | None = None
         self.shown: set[str] = set()  # warnings of the metric, which are to be seen once
@@ -146,38 +162,27 @@ class Scoring:
             raise
         self.at_start = number_of(at_start, self.name)
 
-    def __call__(self, _) -> float:
-        try:
-            return self.score()
-        except Exception as error:
-            epoch = self.estimator._course.n_epochs + 1
-            error.add_note(f"Raised by {self.name} after epoch {epoch} of fit.")
-            raise
-
-    def score(self) -> float:
-        """Return the score of the estimator as fitted so far."""
+    def __call__(self, S: np.ndarray) -> float:
         return number_of(self._ask(), self.name)
 
     def _ask(self):
         """Return whatever the scorer returns; nan if it raises because y lacks classes."""
         with self._noting_what_is_undefined():
             try:
-                return self.scorer(self._snapshot(), self.X, self.y, **self.weights)
+                return self.scorer(self._estimator(), self.X, self.y, **self.weights)
             except ValueError as error:
                 if not self.lacks_classes:
                     raise
                 self.reason = str(error)
                 return math.nan
 
-    def _snapshot(self):
-        estimator = self.estimator
-        snapshot = copy.copy(estimator)
-        network = estimator._course.trainer.network
-        snapshot._network = estimator._published(network.copy())
-        vars(snapshot).pop("feature_names_in_", None)
+    def _estimator(self) -> Any:
+        """Return the estimator as fitted so far, which expects the names that X has."""
+        estimator = self.snapshot()
+        vars(estimator).pop("feature_names_in_", None)
         if self.names is not None:
-            snapshot.feature_names_in_ = self.names
-        return snapshot
+            estimator.feature_names_in_ = self.names
+        return estimator
 
     @contextmanager
     def _noting_what_is_undefined(self):

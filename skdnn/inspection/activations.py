@@ -332,7 +332,7 @@ class ActivationDisplay:
             X = step.transform(X)
         X = check_inputs(net, X, reset=False)
         with np.errstate(all="ignore"):  # what is not finite gets a message
-            layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net._network, X)]
+            layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net.network_, X)]
         if not layers:
             raise ValueError("The network has no hidden layers: hidden_layer_sizes is ().")
         return cls(layers=layers).plot(ax, hist_kw=hist_kw)

@@ -9,47 +9,41 @@ from sklearn.utils import check_random_state, check_scalar
 
 from skdnn.engine.batches import Batches
 from skdnn.engine.layers import Dense, Dropout
-from skdnn.estimators.checks import check_combination
-from skdnn.estimators.course import adapted, begin
-from skdnn.estimators.data import check_sample
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import by_name, split_steps
 
 
 def prepare(estimator, X, y, sample_weight):
-    """Return copies of the network's estimator and of its network as in training, and the rows.
+    """Return a copy of the network's estimator as `fit` is before the first step, and the rows.
 
-    What is fitted is about to be trained further; what is not gets as far as `fit` gets before the
-    first step, the steps of a pipeline included.  The estimator itself is not changed.
+    What is fitted is about to be trained further; the steps of a pipeline before it are fitted
+    too, or are made to be.  The estimator itself is not changed.
     """
     steps, net = split_steps(estimator)
     fitted = hasattr(net, "_network")
     for step in steps:
         X = step.transform(X) if fitted else clone(step).fit_transform(X, y)
-    net = copy.copy(net) if fitted else clone(net)
+    net = copy.deepcopy(net) if fitted else clone(net)
     net._validate_params()
-    check_combination(net)
-    sample = check_sample(net, X, y, sample_weight, reset=not fitted)
-    sample = net._prepare_target(sample, resuming=fitted, incremental=fitted)
-    net._prepare_scaling(sample, resuming=fitted)
-    if not fitted:
-        return net, begin(net).trainer.network, sample
-    return net, adapted(net, net._unpublished(net._network.copy())), sample
+    net.set_params(early_stopping=False, batch_size="auto")  # all rows take part, in one batch
+    run, train, _ = net._start(X, y, sample_weight, resuming=fitted, incremental=fitted)
+    return net, run, train
 
 
 @np.errstate(all="ignore")  # infinite if the network has diverged
 def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, random_state=None):
     """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
-    net, network, sample = prepare(estimator, X, y, sample_weight)
-    net.batch_size = "auto"  # what it was need not suit so many rows
-    batches = net._batches(sample)
+    net, run, train = prepare(estimator, X, y, sample_weight)
+    batches, network = net._batches(train), run.network
     rng = check_random_state(random_state) if batches.n > max_rows else None
-    rows = batches.rows, network.dtype, batches.scaling
-    at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, *rows)
-    X, Y, weight = next(at_once.epoch(rng))
+    at_once = Batches(
+        batches.X, batches.Y, batches.weight, max_rows,
+        rows=batches.rows, dtype=network.dtype, scaling=batches.scaling,
+    )  # fmt: skip
+    X, T, weight = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
     network.prepare_training(None)
-    network.loss_and_gradient(X, Y, weight, net._loss(net._target), net.alpha)
+    network.loss_and_gradient(X, T, weight, run.plan.loss, net.alpha)
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
 

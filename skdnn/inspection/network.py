@@ -237,7 +237,7 @@ class NetworkDisplay:
         """
         _, net = fitted_network(estimator)
         display = cls(
-            layers=summarize(net),
+            layers=summarize(net.network_, net.n_features_in_, net.out_activation_),
             feature_names=getattr(net, "feature_names_in_", None),
             output_names=output_names(net),
         )

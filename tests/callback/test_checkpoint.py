@@ -26,7 +26,6 @@ from skdnn.callback import Checkpoint
 from skdnn.engine import threads
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
-from skdnn.estimators.course import epochs_left
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 5))
@@ -255,7 +254,7 @@ def test_fit_runs_what_partial_fit_has_left(cls, path):
 def test_partial_fit_after_the_last_epoch_is_a_call_of_its_own(cls, path):
     begun = cut_short(small(cls), path, 4, X, y_for(cls)).set_params(max_iter=2)
     assert begun.partial_fit(X, y_for(cls)).n_iter_ == 1
-    assert epochs_left(begun.set_params(warm_start=True)) == 2
+    assert begun.set_params(warm_start=True)._epochs_left() == 2
 
 
 def test_partial_fit_between_saved_calls(cls, path):
@@ -393,10 +392,10 @@ def test_lbfgs_goes_on_from_its_parameters(cls, path):
 def test_a_failed_partial_fit_is_not_taken_for_a_run_cut_short(monkeypatch):
     model = small(MLPRegressor, warm_start=True).fit(X, NUMBERS)
     model.set_params(learning_rate_init=1e30)
-    model._course.best.values = None
+    model._run.best.values = None
     with pytest.raises(ValueError, match="non-finite"):
         model.partial_fit(X, NUMBERS)
-    assert epochs_left(model) == 6
+    assert model._epochs_left() == 6
 
 
 # What is in the file ------------------------------------------------------------------------------
@@ -425,7 +424,7 @@ def test_a_file_is_no_larger_than_its_vectors(path):
     many = np.tile(X, (200, 1))
     begun = cut_short(model, path, 2, many, np.tile(CLASSES, 200))
     assert path.stat().st_size < 5 * begun._network.parameters.values.nbytes + 10_000
-    assert np.shares_memory(begun.coefs_[0], begun._course.trainer.network.parameters.values)
+    assert np.shares_memory(begun.coefs_[0], begun._run.trainer.network.parameters.values)
 
 
 def test_threads_are_not_in_the_file(cls, path, monkeypatch):
@@ -433,7 +432,7 @@ def test_threads_are_not_in_the_file(cls, path, monkeypatch):
     with threadpool_limits(2, user_api="blas"):
         whole = small(cls, dropout=0.2).fit(X, y_for(cls))
         resumed = cut_short(small(cls, dropout=0.2), path, 3, X, y_for(cls))
-        assert resumed._course.trainer.workers is None
+        assert resumed._run.trainer.workers is None
         assert_same(resumed.set_params(warm_start=True).fit(X, y_for(cls)), whole)
 
 
@@ -684,7 +683,7 @@ while kills < 50:
         for left in path.parent.glob("*.tmp"):
             left.unlink()
         done = path.exists() and load_checkpoint(path)
-        if done and done.n_iter_ == new.max_iter and not done._course.running:
+        if done and done.n_iter_ == new.max_iter and not done._run.call.is_unfinished:
             break  # killed after its end
     for W, expected in zip(done.coefs_, whole.coefs_, strict=True):
         assert np.array_equal(W, expected)

@@ -525,7 +525,7 @@ def test_a_resumed_training_has_threads_again(monkeypatch, rng):
     for k in range(1, 4):
         model.fit(X, X[:, 0])
         assert len(closed) == k
-        assert model._course.trainer.workers is None
+        assert model._run.trainer.workers is None
 
 
 # A loss that is not finite is reported once, by the caller, whatever thread it is from -----------

@@ -22,7 +22,7 @@ from skdnn import MLPClassifier, MLPRegressor
 from skdnn.estimators import checks
 from skdnn.estimators._sklearn import Interval, StrOptions
 from skdnn.estimators.checks import without_effect
-from skdnn.estimators.construction import hidden_sizes
+from skdnn.estimators.hyperparameters import hidden_sizes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

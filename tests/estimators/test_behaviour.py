@@ -27,7 +27,7 @@ from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
 from skdnn.engine.schedules import SCHEDULES, Constant, Cosine, Exponential, WarmUp
 from skdnn.engine.training import Trainer
-from skdnn.estimators.construction import RISING
+from skdnn.estimators.plan import RISING
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.estimators.construction import RISING
+from skdnn.estimators.plan import RISING
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -111,7 +111,7 @@ def test_rows_in_their_order_from_the_next_call_on(cls, method):
     ends = []
     for draws in (0, 7):
         model = small(cls, warm_start=True, batch_size=20).fit(X, y_for(cls))
-        model._course.trainer.shuffling.random(draws)
+        model._run.trainer.shuffling.random(draws)
         model.set_params(shuffle=False)
         for _ in range(2):
             getattr(model, method)(X, y_for(cls))
@@ -125,7 +125,7 @@ def test_rows_are_shuffled_by_the_generator_in_later_calls(cls):
     ends = []
     for draws in (0, 7):
         model = small(cls, warm_start=True, batch_size=20).fit(X, y_for(cls))
-        model._course.trainer.shuffling.random(draws)
+        model._run.trainer.shuffling.random(draws)
         ends.append(model.fit(X, y_for(cls))._network.parameters.values.copy())
     assert not np.array_equal(*ends)
 
@@ -136,7 +136,7 @@ def test_from_single_to_double_precision(cls):
     weights = [W.copy() for W in single.coefs_]
     assert weights[0].dtype == np.float32
     model = single.set_params(dtype="float64").fit(X, y_for(cls))
-    trainer = model._course.trainer
+    trainer = model._run.trainer
     assert trainer.network.dtype == np.float64
     assert all(moment.dtype == np.float64 for moment in trainer.state.moments)
     assert all(W.dtype == np.float64 for W in model.coefs_)
@@ -172,12 +172,12 @@ def test_a_failed_partial_fit_leaves_the_training_as_it_was(cls, change):
     """The parameters of a call that fails for its data do not stay behind in the training."""
     failed, other = (small(cls).partial_fit(X, y_for(cls), **classes_for(cls)) for _ in range(2))
     before = {name: failed.get_params()[name] for name in change}
-    descent = failed._course.trainer.descent
+    descent = failed._run.trainer.descent
     failed.set_params(**change)
     for X_bad, y_bad in [(X[:, :2], y_for(cls)), (X, y_for(cls)[:5]), (X * np.nan, y_for(cls))]:
         with pytest.raises(ValueError):
             failed.partial_fit(X_bad, y_bad)
-        assert failed._course.trainer.descent == descent
+        assert failed._run.trainer.descent == descent
     failed.set_params(**before)
     for model in (failed, other):
         model.partial_fit(X, y_for(cls))

@@ -182,7 +182,7 @@ def test_the_weights_are_still_views_and_shared(cls, through):
     assert (model.coefs_[0] != 1.0).all()
     again.fit(X, y)
     assert_array_equal(again.coefs_[0], 1.0)
-    networks = again._network, again._course.trainer.network
+    networks = again._network, again._run.trainer.network
     assert np.shares_memory(*(n.parameters.values for n in networks)) == (cls is MLPClassifier)
 
 

@@ -6,7 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.activations import LeakyReLU
-from skdnn.estimators.summary import summarize
+from skdnn.estimators.summary import summarize as summarize_network
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
@@ -22,6 +22,10 @@ NETWORKS = {
     "dropout": {"hidden_layer_sizes": (6, 8), "dropout": [0.0, 0.25], "input_dropout": 0.1},
     "everything": {"hidden_layer_sizes": (9,), "batch_norm": True, "dropout": 0.5},
 }
+
+
+def summarize(net):
+    return summarize_network(net.network_, net.n_features_in_, net.out_activation_)
 
 
 class Square:
