@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -77,7 +77,8 @@ def has_minibatches(estimator: Any) -> bool:
 class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
     """A multilayer perceptron over the engine, and how it is fitted; see the two estimators."""
 
-    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+    _run: Run | None  # as long as a call goes on, and after it if training may be resumed
 
     # What the two estimators add -----------------------------------------------------
 
@@ -117,7 +118,16 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
 
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -154,10 +164,12 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             fitted = hasattr(self, "_network")
             resuming = self.warm_start and fitted
             given = X_val, y_val, sample_weight_val
-            held_out = None if all(part is None for part in given) else given
+            validation_data = None if all(part is None for part in given) else given
             if resuming:  # a copy, so that failing leaves no trace in the fitted model
                 self._run = copy.deepcopy(vars(self).get("_run"))
-            run, train, held_out = self._start(X, y, sample_weight, held_out, resuming=resuming)
+            run, train, held_out = self._start(
+                X, y, sample_weight, validation_data, resuming=resuming
+            )
             batches, n_epochs = self._batches(train), run.n_epochs
             try:
                 self._train(run, batches, self._validation(held_out, run), callbacks)
@@ -175,26 +187,28 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
                 del self._run
         return self
 
-    def _partial_fit(self, X, y, sample_weight, classes=None):
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         with unchanged_on_error(self):
-            before, run = vars(self).get("_network"), vars(self).get("_run")
-            with nullcontext() if run is None else run.undone_on_error():
-                run, train, _ = self._start(
-                    X,
-                    y,
-                    sample_weight,
-                    resuming=before is not None,
-                    classes=classes,
-                    incremental=True,
-                )
+            before, kept = vars(self).get("_network"), vars(self).get("_run")
+            with nullcontext() if kept is None else kept.undone_on_error():
+                resuming, how = before is not None, {"classes": classes, "incremental": True}
+                run, train, _ = self._start(X, y, sample_weight, resuming=resuming, **how)
                 self._train(run, self._batches(train, incremental=True), incremental=True)
                 self._publish(run, before)
         return self
 
     def _start(
-        self, X, y, sample_weight, held_out=None, *, resuming, classes=None, incremental=False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: tuple[Any, Any, Any] | None = None,
+        *,
+        resuming: bool,
+        classes: Any = None,
+        incremental: bool = False,
     ) -> tuple[Run, Dataset, Dataset | None]:
         """Get as far as the first step: return the run, the training rows, those held out.
 
@@ -203,29 +217,31 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         """
         check_combination(self)
         if not (resuming and incremental):
-            warn_of_no_effect(self, has_validation_data=held_out is not None)
+            warn_of_no_effect(self, has_validation_data=validation_data is not None)
         data = self._check_data(X, y, sample_weight, reset=not resuming)
         if resuming:
             self._check_target(data.rows_of(data.y), incremental)
         else:
             self._target = self._new_target(data, classes)
         data = data.encoded(self._target)
-        run = vars(self).get("_run") if resuming else None
-        streams = Streams.of(self.random_state) if run is None else None
-        split_seed = run.split_seed if streams is None else streams.split_seed
-        train, validation = self._hold_out(data, held_out, split_seed)
+        kept: Run | None = vars(self).get("_run") if resuming else None
+        source = Streams.of(self.random_state) if kept is None else kept
+        train, held_out = self._hold_out(data, validation_data, source.split_seed)
         self._learn_from_rows(train, resuming)
         n_in, n_out = self.n_features_in_, self._target.n_scores
         plan = make_plan(self, n_in, n_out, self._loss(self._target))
-        if streams is None:
-            self._resume(run, plan)
-        elif resuming:
-            run = self._begin_again(plan, streams)
-        else:
-            self._warn_of_dropped_run()
-            run = Run.begin(plan, streams)
-        self._run = run
-        return run, train, validation
+        self._run = run = self._run_under(plan, source, resuming)
+        return run, train, held_out
+
+    def _run_under(self, plan: Plan, source: Run | Streams, resuming: bool) -> Run:
+        """Resume the run that was kept, or begin one with streams of random numbers."""
+        if isinstance(source, Run):
+            self._resume(source, plan)
+            return source
+        if resuming:
+            return self._begin_again(plan, source)
+        self._warn_of_dropped_run()
+        return Run.begin(plan, source)
 
     def _learn_from_rows(self, train: Dataset, resuming: bool) -> None:
         """Measure the scales of y and X, unless the fitted network has them, and weigh classes."""
@@ -281,8 +297,13 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         return self.max_iter if run is None else run.epochs_left(self.max_iter)
 
     def _train(
-        self, run: Run, batches: Batches, validation=None, callbacks=None, incremental=False
-    ):
+        self,
+        run: Run,
+        batches: Batches,
+        validation: Validation | None = None,
+        callbacks: EpochCallbacks | None = None,
+        incremental: bool = False,
+    ) -> None:
         if not run.call.is_unfinished:
             self._warn_of_schedule_end(run)
         monitor = Monitor(run, validation, bool(self.verbose), callbacks)
@@ -291,7 +312,16 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
 
     # Data ----------------------------------------------------------------------------
 
-    def _check_data(self, X, y, sample_weight, *, reset: bool, suffix: str = "", checker=None):
+    def _check_data(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        suffix: str = "",
+        checker: Any = None,
+    ) -> Dataset:
         """Return the validated rows; those of weight zero are left out.
 
         `suffix` is what the names of the parameters end with, "_val" for the rows to validate on,
@@ -311,7 +341,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             weight = None if sample_weight is None else check_weight(sample_weight, X, dtype)
         return with_weight(X, y, weight, given)
 
-    def _hold_out(self, data: Dataset, given, seed: int) -> tuple[Dataset, Dataset | None]:
+    def _hold_out(self, data: Dataset, given: Any, seed: int) -> tuple[Dataset, Dataset | None]:
         """Return the rows to train on and those to validate on, if any."""
         if given is not None:
             held_out = self._check_held_out(*given)
@@ -322,7 +352,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         labels = data.rows_of(data.T) if self._target.stratifies else None
         return data.split(labels, self.validation_fraction, seed)
 
-    def _check_held_out(self, X, y, sample_weight) -> Dataset:
+    def _check_held_out(self, X: Any, y: Any, sample_weight: Any) -> Dataset:
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
         checker = without_names(self, X)
@@ -407,7 +437,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             self._target.unscale(network)
         return network
 
-    def _fitted_attributes(self, run: Run, *, latest=False, frozen=False) -> dict[str, Any]:
+    def _fitted_attributes(
+        self, run: Run, *, latest: bool = False, frozen: bool = False
+    ) -> dict[str, Any]:
         """Return all that `fit` sets, as if training had stopped now; nothing is set here.
 
         The network has the parameters of the best epoch with early stopping, else, or if `latest`,
@@ -416,11 +448,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         """
         network = run.predictor(latest, own=frozen or self._rescales)
         network = self._in_units_of_data(network)
-        losses, best, stopping = run.history["loss"], run.best, run.plan.stopping
-        scores = run.history.get("validation_score", []) if stopping.early_stopping else None
-        # the validation loss stands in for scores that say nothing
-        stood_in = stopping.early_stopping and best.epoch and not run.scored
-        attributes = {
+        losses, best = run.history["loss"], run.best
+        attributes: dict[str, Any] = {
             "_network": network,
             "_fingerprint": fingerprint(network),
             "t_": run.trainer.n_samples,
@@ -432,14 +461,20 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             "loss_": losses[-1] if losses else np.nan,
             "n_iter_": len(run.losses),
             "best_iter_": best.epoch,
-            "best_loss_": None if stopping.early_stopping else -best.score,
-            "validation_scores_": scores,
-            "best_validation_score_": scores[best.epoch - 1] if stood_in else best.score,
+            "best_loss_": -best.score,
+            "validation_scores_": None,
+            "best_validation_score_": None,
         }
         if run.call.recovered:
             attributes["loss_"] = min(filter(np.isfinite, losses))
-        if not stopping.early_stopping:
-            attributes["best_validation_score_"] = None
+        if run.early_stopping:
+            scores = run.history.get("validation_score", [])
+            # the validation loss stands in for scores that say nothing
+            stood_in = best.epoch and not run.scored
+            attributes["best_loss_"], attributes["validation_scores_"] = None, scores
+            attributes["best_validation_score_"] = (
+                scores[best.epoch - 1] if stood_in else best.score
+            )
         return attributes
 
     def _publish(self, run: Run, before: Network | None = None) -> None:
@@ -447,7 +482,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         attributes = self._fitted_attributes(run)
         if self._rescales:
             attributes["_network"] = in_place_of(before, attributes["_network"])
-        vars(self).update(attributes)
+        self.__dict__.update(attributes)
 
     def _as_fitted(self, run: Run, **how: bool) -> Any:
         """Return a copy without callbacks, fitted as if training had stopped now.
@@ -455,9 +490,10 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         It can go on from here: it shares the run, and all numbers that need not differ.
         """
         fitted = without_callbacks(self)
-        vars(fitted).update(self._fitted_attributes(run, **how))
+        fitted.__dict__.update(self._fitted_attributes(run, **how))
         return fitted
 
     def _snapshot(self) -> dict[str, Any]:
         """Return the fitted attributes for callbacks, which may keep them."""
+        assert self._run is not None
         return self._fitted_attributes(self._run, frozen=True)

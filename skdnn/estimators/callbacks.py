@@ -39,9 +39,10 @@ class EpochCallbacks:
 
     def end_epoch(self) -> bool:
         """Return whether a callback asks to stop."""
-        return self.epoch.call_on_fit_task_end(
+        asked: bool = self.epoch.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=self.snapshot, **self.given
         )
+        return asked
 
     def end(self) -> None:
         """The whole task is over, and the estimator is fitted."""

@@ -5,6 +5,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -117,14 +118,14 @@ def _recover(run: Run, what: str, batches: Batches) -> bool:
             f"values and need to be preprocessed. {cause}"
         )
     last, values = "of the last epoch", run.values
-    candidates = {
+    candidates: dict[str, Any] = {
         f"of epoch {run.best.epoch}": run.best.values,
         "with which training began": run.call.initial_values,
     }
     if not run.early_stopping:  # with early stopping the best epoch is known by its score
         candidates = {last: values.copy()} | candidates
     losses = {name: loss_at(run, parameters, batches) for name, parameters in candidates.items()}
-    kept = min(losses, key=losses.get)
+    kept = min(losses, key=losses.__getitem__)
     stays = run.early_stopping or kept == last
     if stays and what != RAN_OFF and came_back(run.losses):
         return False

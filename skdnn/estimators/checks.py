@@ -4,9 +4,10 @@ import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from operator import is_
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -33,7 +34,7 @@ from skdnn.estimators.plan import RISING, GivenSchedule
 class DtypeOptions(StrOptions):
     """Whatever numpy takes for one of some dtypes, which are listed by name."""
 
-    def is_satisfied_by(self, val):
+    def is_satisfied_by(self, val: Any) -> bool:
         if val is None:  # numpy's word for float64
             return False
         try:
@@ -43,7 +44,7 @@ class DtypeOptions(StrOptions):
 
 
 # What scikit-learn's validation allows for the hyperparameters that both estimators have.
-CONSTRAINTS: dict[str, list] = {
+CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [
         StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
@@ -93,17 +94,17 @@ CONSTRAINTS: dict[str, list] = {
 
 
 # The values that were validated last, of every estimator; a note that is no part of its state.
-_validated: WeakKeyDictionary = WeakKeyDictionary()
+_validated: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 
 
-def validate_what_was_set(partial_fit):
+def validate_what_was_set(partial_fit: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate `partial_fit` so that it validates the parameters that were set since its last call.
 
     `fit_context`, the decorator inside this one, does so in the first call only.
     """
 
     @functools.wraps(partial_fit)
-    def wrapper(estimator, *args, **kwargs):
+    def wrapper(estimator: Any, *args: Any, **kwargs: Any) -> Any:
         if "_network" in vars(estimator) and not get_config()["skip_parameter_validation"]:
             values = [vars(estimator).get(name) for name in defaults_of(type(estimator))]
             before = _validated.get(estimator)
@@ -145,7 +146,7 @@ def check_combination(params: Hyperparameters) -> None:
         )
 
 
-def check_schedule(schedule, n_epochs: int) -> None:
+def check_schedule(schedule: Any, n_epochs: int) -> None:
     """Refuse a schedule that cannot be called as it will be, or returns no factor."""
     try:
         inspect.signature(schedule).bind(0.0, 0)
@@ -224,18 +225,20 @@ def as_in_scikit_learn(params: Hyperparameters, condition: str, name: str) -> bo
     return all(_is_one_of(getattr(params, n), PEER_VALUES[n]) for n in concerned)
 
 
-def _is_one_of(value, names: tuple[str, ...]) -> bool:
+def _is_one_of(value: Any, names: tuple[str, ...]) -> bool:
     return isinstance(value, str) and value in names
 
 
-def differs(value, default) -> bool:
+def differs(value: Any, default: Any) -> bool:
     """Whether a hyperparameter was changed; an empty list, one a layer of none, is no change."""
     if np.isscalar(value) or value is None:
         return value != default
     return value is not default and not (np.iterable(value) and len(list(value)) == 0)
 
 
-def without_effect(params: Hyperparameters, n_hidden: int, has_validation_data: bool):
+def without_effect(
+    params: Hyperparameters, n_hidden: int, has_validation_data: bool
+) -> Iterator[tuple[str, list[str]]]:
     """Yield the conditions that hold and the hyperparameters that each leaves without effect."""
     solver, loss = params.solver, params.loss
     minibatch_only = {

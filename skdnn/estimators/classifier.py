@@ -2,18 +2,19 @@
 
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.losses import Loss
 from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
-from skdnn.estimators.data import read_y
+from skdnn.estimators.data import Dataset, read_y
 from skdnn.estimators.fitted import quiet
 from skdnn.estimators.hyperparameters import Activations, LayerSizes
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
@@ -25,14 +26,14 @@ from skdnn.estimators.targets import (
 )
 
 
-def has_probabilities(estimator) -> bool:
+def has_probabilities(estimator: Any) -> bool:
     """Whether the loss is one of probabilities."""
     if estimator.loss in MARGIN:
         raise AttributeError(f"probability estimates are not available for loss={estimator.loss!r}")
     return True
 
 
-def same_classes(classes, fitted) -> bool:
+def same_classes(classes: Any, fitted: Any) -> bool:
     """Whether `classes`, in any order, are those of the fitted model."""
     if isinstance(fitted, list):
         return len(classes) == len(fitted) and all(map(same_classes, classes, fitted))
@@ -250,7 +251,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", "squared_error", "hinge", "perceptron"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
@@ -261,22 +262,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     activation: Activations = "relu"
     _: KW_ONLY
     loss: str | Loss = "log_loss"
-    class_weight: dict | list | str | None = None
+    class_weight: Any = None
     label_smoothing: float = 0.0
 
     # Targets -------------------------------------------------------------------------
 
-    def _check_y(self, y, warn=True):
+    def _check_y(self, y: Any, warn: bool = True) -> Any:
         y = as_plain(read_y(y, type(self).__name__, accept_sparse="csr"))
         check_labels(y)
         return one_column(y, warn)
 
-    def _new_target(self, data, classes):
+    def _new_target(self, data: Dataset, classes: Any) -> Any:
         target = classification_target(data.rows_of(data.y), classes)
         self.classes_ = target.classes
         return target
 
-    def _check_target(self, y, incremental):
+    def _check_target(self, y: Any, incremental: bool) -> None:
         if incremental or not isinstance(self._target, BinaryTarget | MulticlassTarget):
             return
         classes = distinct(y) if y.ndim == 1 else self.classes_
@@ -286,22 +287,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
 
-    def _loss(self, target):
+    def _loss(self, target: Any) -> Loss:
         return target.loss(self.loss, self.label_smoothing)
 
-    def _truth(self, data):
+    def _truth(self, data: Dataset) -> Any:
         return data.T
 
-    def _measure_target(self, train):
+    def _measure_target(self, train: Dataset) -> None:
         pass
 
-    def _weigh_classes(self, train):
+    def _weigh_classes(self, train: Dataset) -> None:
         if self.class_weight is None:
             return
         T, weight = train.rows_of(train.T), train.rows_of(train.weight)
         self._class_weights = self._target.class_weights(self.class_weight, T, weight)
 
-    def _effective_weight(self, T, weight):
+    def _effective_weight(self, T: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
         codes = T.reshape(len(T), -1).astype(int)
@@ -314,7 +315,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @validate_what_was_set
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch over X and y.
 
         k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
@@ -364,7 +365,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # Prediction ----------------------------------------------------------------------
 
     @quiet
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """Predict class labels.
 
         Parameters
@@ -382,7 +383,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._target.labels(S)
 
     @quiet
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> Any:
         """Return the raw scores: the inputs of softmax or of the logistic function.
 
         Parameters
@@ -401,7 +402,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(has_probabilities)
     @quiet
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> Any:
         """Predict probabilities of the classes.
 
         Parameters
@@ -420,7 +421,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(has_probabilities)
     @quiet
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> Any:
         """Predict logarithms of the probabilities.
 
         Parameters
@@ -437,7 +438,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return [np.log(P_j) for P_j in P] if isinstance(P, list) else np.log(P, out=P)
 
     @quiet
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; with several labels a row, all of them have to be right.
 
         Parameters
@@ -461,7 +462,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             sample_weight = check_sample_weight(sample_weight, S, dtype=np.float64)
         return self._target.score(S, self._target.encode(y, strict=False), sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

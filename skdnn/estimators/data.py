@@ -1,6 +1,7 @@
 """What a user hands in: rows to learn from."""
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,7 +45,7 @@ class Dataset:
     y: np.ndarray
     weight: np.ndarray | None
     rows: np.ndarray | None = None
-    T: np.ndarray | None = None
+    T: Any = None
     given: Any = None
     given_rows: np.ndarray | None = None
 
@@ -99,7 +100,7 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
     A large array of doubles is left as it is: its rows are converted batch by batch.
     """
     dtype, given = compute_dtype(estimator), X
-    stays = is_large(X) and X.dtype == np.float64 != dtype
+    stays = is_large(X) and X.dtype == np.float64 and dtype != "float64"
     with np.errstate(all="ignore"):  # values beyond float32 get a message
         X = validate_data(
             estimator,
@@ -116,7 +117,7 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
     return X
 
 
-def is_large(X) -> bool:
+def is_large(X: Any) -> bool:
     """Whether a copy of X costs more than it is worth."""
     return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.size > LARGE_NUMBERS
 
@@ -204,7 +205,7 @@ def check_scale(scale: np.ndarray, dtype: str, name: str) -> None:
         )
 
 
-def check_underflow(given, X) -> None:
+def check_underflow(given: Any, X: Any) -> None:
     """Refuse X if a column has become zero, or less exact, by being converted."""
     if sparse.issparse(X) or getattr(given, "dtype", None) == X.dtype or len(X) == 0:
         return
@@ -216,14 +217,14 @@ def check_underflow(given, X) -> None:
         raise ValueError(TOO_SMALL.format("A column of input X", X.dtype, tiny))
 
 
-def in_double(given, columns: np.ndarray) -> np.ndarray:
+def in_double(given: Any, columns: np.ndarray) -> np.ndarray:
     """Return some columns of X, as the user gave it, in double precision."""
     some = given.iloc[:, columns] if hasattr(given, "iloc") else np.asarray(given)[:, columns]
     return np.asarray(some, dtype=np.float64)
 
 
 @contextmanager
-def about(name: str, suffix: str):
+def about(name: str, suffix: str) -> Iterator[None]:
     """Let the errors inside name the parameter with its suffix: X_val instead of X, for example.
 
     An error that names no parameter is preceded by `name` with the suffix.

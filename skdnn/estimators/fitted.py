@@ -47,7 +47,7 @@ class FittedMLP(Hyperparameters, BaseEstimator):
     def __copy__(self) -> "FittedMLP":
         """Return an estimator with the same attributes, which it shares."""
         other = type(self).__new__(type(self))
-        vars(other).update(vars(self))
+        other.__dict__.update(vars(self))
         return other
 
     # The network -----------------------------------------------------------------------

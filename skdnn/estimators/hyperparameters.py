@@ -66,9 +66,13 @@ class Hyperparameters:
 
 
 @cache
-def defaults_of(made_from: type) -> dict[str, Any]:
-    """Return the names and the defaults of what an estimator or a specification is made from."""
+def _defaults(made_from: Any) -> dict[str, Any]:
     return {name: p.default for name, p in signature(made_from).parameters.items()}
+
+
+def defaults_of(made_from: Any) -> dict[str, Any]:
+    """Return the names and the defaults of what an estimator or a specification is made from."""
+    return _defaults(made_from)
 
 
 def hidden_sizes(params: Hyperparameters) -> list[int]:

@@ -56,20 +56,26 @@ class Monitor:
         asked = self.callbacks is not None and self.callbacks.end_epoch()
         return Outcome.STOPPED if asked and not diverged else self.run.call.outcome
 
+    @property
+    def _validation(self) -> Validation:
+        """The rows held out, which early stopping always has."""
+        assert self.validation is not None
+        return self.validation
+
     def _watched(self, validation_loss: float, score: float) -> float:
         """Return what early stopping goes by: the score once one said something, or the loss."""
         run = self.run
-        if not run.scored and self.validation.tells(score):
+        if not run.scored and self._validation.tells(score):
             run.forget_best(scored=True)
         return score if run.scored else -validation_loss
 
     def warn_of_silence(self, T: Array) -> None:
         """Warn if early stopping had no score to go by, unless all targets are the same."""
         silent = self.run.early_stopping and self.validated and not self.run.scored
-        if silent and not (self.validation.constant and (T[:1] == T).all()):
+        if silent and not (self._validation.constant and (T[:1] == T).all()):
             warnings.warn(
-                f"early_stopping: {self.validation.silence()}. The validation loss decided instead "
-                "when to stop and which epoch is kept."
+                f"early_stopping: {self._validation.silence()}. The validation loss decided "
+                "instead when to stop and which epoch is kept."
             )
 
     def _record(self, epoch: EpochResult, validation_loss: float, score: float) -> None:
@@ -106,7 +112,7 @@ class Monitor:
         if not self.run.trainer.loss.relative:
             return None
         by_score = self.run.early_stopping and self.run.scored
-        return self.validation.perfect_score if by_score else 0.0
+        return self._validation.perfect_score if by_score else 0.0
 
     def _judge(self, score: float) -> Outcome | None:
         trainer, patience = self.run.trainer, self.run.patience

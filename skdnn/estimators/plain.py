@@ -64,9 +64,9 @@ def from_plain(thing: Any) -> Any:
     return _mapped(from_plain, thing) if type(thing) in (dict, list, tuple) else thing
 
 
-def _made(cls: type, parts: dict) -> Any:
+def _made(cls: Any, parts: dict[str, Any]) -> Any:
     if "member" in parts:
-        return cls[parts["member"]]  # type: ignore[index]
+        return cls[parts["member"]]
     if "state" not in parts:
         return cls
     made, state = cls.__new__(cls), from_plain(parts["state"])

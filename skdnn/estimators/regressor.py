@@ -3,18 +3,19 @@
 import warnings
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from skdnn.engine import losses
+from skdnn.engine.arrays import Array
 from skdnn.engine.losses import Loss
 from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
-from skdnn.estimators.data import as_numbers, check_range, check_scale, read_y
+from skdnn.estimators.data import Dataset, as_numbers, check_range, check_scale, read_y
 from skdnn.estimators.fitted import quiet
 from skdnn.estimators.hyperparameters import Activations, LayerSizes, compute_dtype
 from skdnn.estimators.labels import one_column
@@ -240,7 +241,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(LOSSES))],
         "normalize_y": ["boolean"],
@@ -258,7 +259,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # Targets -------------------------------------------------------------------------
 
-    def _check_y(self, y):
+    def _check_y(self, y: Any) -> Any:
         y = one_column(as_numbers(read_y(y, type(self).__name__)))
         check_range(y, compute_dtype(self), "y")
         if self.loss == "poisson" and np.any(y < 0):
@@ -267,10 +268,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError("loss='gamma' needs y > 0: some values of y are not positive.")
         return y
 
-    def _new_target(self, data, classes):
+    def _new_target(self, data: Dataset, classes: Any) -> Any:
         return RegressionTarget.of(data.y, *self._scale())
 
-    def _measure_target(self, train):
+    def _measure_target(self, train: Dataset) -> None:
         y, weight, dtype = train.rows_of(train.y), train.rows_of(train.weight), compute_dtype(self)
         self._target = target = self._target.measured(y, weight)
         check_scale(target.scale, dtype, "y")
@@ -281,7 +282,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 "use dtype='float64', or subtract a constant from y."
             )
 
-    def _check_target(self, y, incremental):
+    def _check_target(self, y: Any, incremental: bool) -> None:
         standardised_by, log_link = self._scale()
         before = self._target.standardised_by is not None, self._target.log_link
         if (standardised_by is not None, log_link) != before:
@@ -290,7 +291,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
             )
 
-    def _truth(self, data):
+    def _truth(self, data: Dataset) -> Any:
         return data.y
 
     def _scale(self) -> tuple[str | None, bool]:
@@ -298,14 +299,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = LOSSES[self.loss]
         return loss.standardised_by if self.normalize_y else None, loss.out_activation == "exp"
 
-    def _loss(self, target):
+    def _loss(self, target: Any) -> Loss:
         parameter = {"huber": [self.huber_delta], "quantile": [self.quantile]}
         return LOSSES[self.loss](*parameter.get(self.loss, []))
 
-    def _weigh_classes(self, train):
+    def _weigh_classes(self, train: Dataset) -> None:
         pass
 
-    def _effective_weight(self, T, weight):
+    def _effective_weight(self, T: Array, weight: Array | None) -> Array | None:
         return weight
 
     # Learning bit by bit -------------------------------------------------------------
@@ -314,7 +315,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @validate_what_was_set
     @fit_context(prefer_skip_nested_validation=True)
     @quiet
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch over X and y.
 
         k calls equal one `fit` of k epochs, bit for bit, given the same data.  What `normalize_X`
@@ -346,7 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     # Prediction ----------------------------------------------------------------------
 
     @quiet
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """Predict y.
 
         Parameters
@@ -364,7 +365,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return predicted.ravel() if predicted.shape[1] == 1 else predicted
 
     @quiet
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R², the share of the variance of y that is explained.
 
         Parameters
@@ -383,7 +384,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return super().score(X, y, sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags

@@ -7,11 +7,12 @@ belong to X itself.
 """
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Scaling
 from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
@@ -46,7 +47,9 @@ def scaling_of(train: Dataset, params: Hyperparameters) -> Scaling | None:
     return scaling
 
 
-def measure(X, rows, weight, rounding: float = SINGLE_ROUNDING) -> Scaling | None:
+def measure(
+    X: Any, rows: Array | None, weight: Array | None, rounding: float = SINGLE_ROUNDING
+) -> Scaling | None:
     """Return what the columns of X have to go through, or None if all are in order already.
 
     Parameters
@@ -99,17 +102,17 @@ class Statistics(NamedTuple):
     square of these deviations, ``alike`` whether they are all the same.
     """
 
-    usual: np.ndarray
-    share: np.ndarray
-    deviation: np.ndarray
-    alike: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    usual: Array
+    share: Array
+    deviation: Array
+    alike: Array
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
 
 
-def shift_and_scale(c: Statistics, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+def shift_and_scale(c: Statistics, rounding: float) -> tuple[Array, Array]:
     """Return shift and scale of every column."""
     mostly_one = c.share < 0.5
     flag, number = c.alike & (c.share > 0) & (c.share < RARE), ~mostly_one
@@ -124,11 +127,11 @@ def shift_and_scale(c: Statistics, rounding: float) -> tuple[np.ndarray, np.ndar
     return without_blow_up(shift, scale, in_order, rounding)
 
 
-def statistics(X, rows, weight) -> Statistics:
+def statistics(X: Array, rows: Array | None, weight: Array | None) -> Statistics:
     """Return the statistics of an array, gathered block by block of rows."""
     n = X.shape[0] if rows is None else len(rows)
-    some = slice(None, None, -(-n // MEDIAN_ROWS))
-    some = (X[some] if rows is None else X[rows[some]]).astype(np.float64, copy=False)
+    every = slice(None, None, -(-n // MEDIAN_ROWS))
+    some = (X[every] if rows is None else X[rows[every]]).astype(np.float64, copy=False)
     usual = np.median(some, axis=0)
     size = np.abs(some - usual).max(axis=0)  # so that no square is beyond the range of doubles
     size[size == 0] = 1.0
@@ -136,7 +139,7 @@ def statistics(X, rows, weight) -> Statistics:
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     n_block = max(BLOCK_NUMBERS // X.shape[1], 1)
     for start in range(0, n, n_block):
-        block = slice(start, start + n_block)
+        block: Any = slice(start, start + n_block)
         block = block if rows is None else rows[block]
         R = (X[block] - usual) / size
         w = np.ones(len(R)) if weight is None else weight[block]
@@ -152,7 +155,7 @@ def statistics(X, rows, weight) -> Statistics:
     return Statistics(usual, share, deviation, alike, mean, std, low, high)
 
 
-def sparse_statistics(X, rows, weight) -> Statistics:
+def sparse_statistics(X: Any, rows: Array | None, weight: Array | None) -> Statistics:
     """Return the statistics of a csr_array, in which columns are not centred."""
     if rows is not None:
         X, weight = X[rows], None if weight is None else weight[rows]
@@ -169,19 +172,21 @@ def sparse_statistics(X, rows, weight) -> Statistics:
     return Statistics(zero, share, deviation, alike, zero, deviation, zero, largest)
 
 
-def of_deviations(mean, share, square) -> tuple[np.ndarray, np.ndarray]:
+def of_deviations(mean: Array, share: Array, square: Array) -> tuple[Array, Array]:
     """Return the root mean square of what deviates, and whether all of it is the same."""
     some = np.where(share > 0, share, 1.0)
     square = square / some
     return np.sqrt(square), square - (mean / some) ** 2 <= EQUAL * square
 
 
-def moderate(deviation: np.ndarray) -> np.ndarray:
+def moderate(deviation: Array) -> Array:
     """Whether what deviates from the usual value of a column is of a size to be left alone."""
     return (deviation >= DEVIATION[0]) & (deviation <= DEVIATION[1])
 
 
-def without_blow_up(shift, scale, in_order, rounding) -> tuple[np.ndarray, np.ndarray]:
+def without_blow_up(
+    shift: Array, scale: Array, in_order: Array, rounding: float
+) -> tuple[Array, Array]:
     """Return shift and scale, 0 and 1 for the columns in order.
 
     What varies by no more than its rounding is as good as constant: it is brought to the size of
@@ -193,7 +198,7 @@ def without_blow_up(shift, scale, in_order, rounding) -> tuple[np.ndarray, np.nd
     return np.where(in_order, 0.0, shift), np.where(in_order, 1.0, scale)
 
 
-def warn_of_blur(scaling: Scaling, given, X, dtype) -> None:
+def warn_of_blur(scaling: Scaling, given: Any, X: Any, dtype: str) -> None:
     """Warn of columns that vary, but not by more than the rounding of a single-precision network.
 
     What was constant but for the rounding of doubles is not meant.

@@ -5,8 +5,10 @@ import math
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from skdnn.engine.arrays import Array
 
-def part(rows: np.ndarray, labels, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+
+def part(rows: Array, labels: Array | None, fraction: float, seed: int) -> tuple[Array, Array]:
     """Return the rows to train on and the share to hold out, at random.
 
     If `labels` are given, as codes of the classes, both parts have the shares of the classes, as

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def summarize(network: Network, n_in: int, out_activation: str) -> list[LayerSum
     return rows
 
 
-def activation_name(activation) -> str:
+def activation_name(activation: Any) -> str:
     """Return the name in the table, else how an object describes itself."""
     for name, known in ACTIVATIONS.items():
         if known == activation:

@@ -3,7 +3,7 @@
 import math
 import reprlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -165,7 +165,7 @@ class Scoring:
     def __call__(self, S: np.ndarray) -> float:
         return number_of(self._ask(), self.name)
 
-    def _ask(self):
+    def _ask(self) -> Any:
         """Return whatever the scorer returns; nan if it raises because y lacks classes."""
         with self._noting_what_is_undefined():
             try:
@@ -185,12 +185,12 @@ class Scoring:
         return estimator
 
     @contextmanager
-    def _noting_what_is_undefined(self):
+    def _noting_what_is_undefined(self) -> Iterator[None]:
         """Note what a metric warns of, and do not show it: the fit says once what matters of it."""
         with warnings.catch_warnings():
             show = warnings.showwarning
 
-            def note(message, category, *details):
+            def note(message: Any, category: type[Warning], *details: Any) -> None:
                 if issubclass(category, UndefinedMetricWarning):
                     self.reason = str(message)
                 elif not issubclass(category, RuntimeWarning) and str(message) not in self.shown:
@@ -199,11 +199,11 @@ class Scoring:
 
             warnings.simplefilter("always", UndefinedMetricWarning)
             warnings.simplefilter("always", RuntimeWarning)
-            warnings.showwarning = note
+            warnings.showwarning = note  # type: ignore[assignment]
             yield
 
 
-def shown(scoring) -> str:
+def shown(scoring: Any) -> str:
     """Return how a scorer is printed, or the name of its class if it cannot be."""
     try:
         return repr(scoring)
@@ -211,7 +211,7 @@ def shown(scoring) -> str:
         return type(scoring).__name__
 
 
-def number_of(score, name: str) -> float:
+def number_of(score: Any, name: str) -> float:
     """Return what a scorer of that name has returned as a float, or say that it is none."""
     if np.ndim(score) == 0 and hasattr(score, "item"):
         score = score.item()

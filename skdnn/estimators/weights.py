@@ -15,7 +15,7 @@ FIXED = (
 )
 
 
-class LayerList(list):
+class LayerList(list[np.ndarray]):
     """One array a layer, each a view of the numbers of the network.
 
     A list like any other to read.  What is assigned to an entry is written into the network, and
@@ -88,9 +88,9 @@ class LayerList(list):
         raise TypeError(FIXED.format(*3 * [self._name]))
 
     append = extend = insert = pop = remove = clear = _refuse
-    sort = reverse = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    sort = reverse = __delitem__ = __iadd__ = __imul__ = _refuse
 
-    def __reduce_ex__(self, protocol: Any) -> tuple:
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return list, (list(self),)
 
 
@@ -101,7 +101,7 @@ def _is_real(array: np.ndarray) -> bool:
 
 def fingerprint(network: Network) -> int:
     """Return a checksum of all numbers of a network, which changes with any one of them."""
-    return zlib.crc32(network.parameters.values)
+    return zlib.crc32(network.parameters.values.data)
 
 
 def in_place_of(before: Network | None, network: Network) -> Network:
