@@ -119,7 +119,7 @@ def gather(r, m, k, n):
 
 
 def l2_penalty(r, m, k, n):
-    yield {"W": r(m * n), "share": 0.3}, {"g": r(m * n)}
+    yield {"W": r(m * n), "decay": 0.3}, {"g": r(m * n)}
 
 
 def steps(*settings, moments):
