@@ -3,6 +3,8 @@
 import importlib
 import pickle
 import pkgutil
+import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,12 @@ def import_every_module():
     for module in modules:
         importlib.import_module(module.name)
     return len(modules)
+
+
+def check_lock():
+    """See that no module has switched on the lock that a free-threaded Python does without."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        assert not sys._is_gil_enabled()
 
 
 def fit_and_predict():
@@ -46,5 +54,6 @@ if __name__ == "__main__":
     assert (INSTALLED / "py.typed").exists()
     skdnn.show_versions()
     print(f"{import_every_module()} modules of {INSTALLED} import")
+    check_lock()
     fit_and_predict()
     print("fit, predict, search and pickle work")
