@@ -8,9 +8,10 @@ import sysconfig
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import loguniform
 
 import skdnn
-from skdnn.model_selection import CoarseToFineSearchCV, search_space
+from skdnn.model_selection import CoarseToFineSearchCV
 
 SOURCE = Path(__file__).parents[1]
 INSTALLED = Path(skdnn.__file__).parent
@@ -35,13 +36,17 @@ def fit_and_predict():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
     y = np.sin(2 * X[:, 0]) + X[:, 1]
-    settings = {"learning_rate": "cosine", "learning_rate_init": 0.01, "random_state": 0}
-    classifier = skdnn.MLPClassifier((32,), dropout=0.1, batch_norm=True, **settings)
-    regressor = skdnn.MLPRegressor((32,), **settings)
-    space = search_space(regressor, size="small")
-    search = CoarseToFineSearchCV(
-        regressor, space, n_rounds=2, n_iter=2, cv=2, n_jobs=2, random_state=0
-    )
+    settings = {
+        "hidden_layer_sizes": (32,),
+        "learning_rate": "cosine",
+        "learning_rate_init": 0.01,
+        "random_state": 0,
+    }
+    classifier = skdnn.MLPClassifier(dropout=0.1, batch_norm=True, **settings)
+    regressor = skdnn.MLPRegressor(**settings)
+    space = {"alpha": loguniform(1e-5, 1e-2), "activation": ["relu", "tanh"]}
+    options = {"n_rounds": 2, "n_iter": 2, "cv": 2, "n_jobs": 2, "random_state": 0}
+    search = CoarseToFineSearchCV(regressor, space, **options)
     for model, target in ((classifier, y > 0), (regressor, y), (search, y)):
         model.fit(X, target)
         assert model.score(X, target) > 0.5, (model, model.score(X, target))
