@@ -41,9 +41,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdnn import MLPClassifier
+from skdnn.inspection import LossCurveDisplay, SearchDisplay
 
 DATA = Path(__file__).parent / "data" / "bank.csv.gz"
-COLOURS = {"adam": "tab:blue", "nadam": "tab:green", "sgd": "tab:orange"}
 
 
 def load_data():
@@ -130,71 +130,22 @@ def auc(model, X, y):
     return roc_auc_score(y, model.predict_proba(X)[:, 1])
 
 
-def learning_curves(model, X, y, seed):
-    """Train `model` anew on 4/5 of the rows, watching the others; return the network's history."""
+def validated(model, X, y, seed):
+    """Return `model` trained anew on 4/5 of the rows, with its loss on the others every epoch."""
     X, X_val, y, y_val = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
     model = clone(model)
     preprocessing, net = model[:-1], model[-1]
     X = preprocessing.fit_transform(X, y)
-    net.fit(X, y, X_val=preprocessing.transform(X_val), y_val=y_val)
-    return net.history_
+    return net.fit(X, y, X_val=preprocessing.transform(X_val), y_val=y_val)
 
 
-def plot_curves(ax, history):
-    """Draw the losses of every epoch."""
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    validation = history["validation_loss"]
-    best = int(np.argmin(validation))
-    ax.plot(epochs, history["loss"], color="tab:blue", label="training (with dropout and penalty)")
-    ax.plot(epochs, validation, color="tab:orange", label="validation")
-    ax.plot(
-        epochs[best],
-        validation[best],
-        "o",
-        color="tab:orange",
-        markeredgecolor="black",
-        label=f"lowest validation loss: {validation[best]:.3f}, epoch {epochs[best]}",
-    )
-    ax.set(xlabel="epoch", ylabel="log loss", title="Learning curves of the best candidate")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend()
-
-
-def plot_search(ax, search):
-    """Draw every candidate's cross-validated ROC AUC over its learning rate."""
-    results = pd.DataFrame(search.cv_results_)
-    rates = results["param_net__learning_rate_init"].astype(float)
-    scores = results["mean_test_score"]
-    for solver, colour in COLOURS.items():
-        of_solver = results["param_net__solver"] == solver
-        ax.scatter(rates[of_solver], scores[of_solver], s=36, color=colour, alpha=0.8, label=solver)
-    best = search.best_index_
-    ax.scatter(
-        rates[best],
-        scores[best],
-        s=170,
-        facecolors="none",
-        edgecolors="black",
-        linewidths=1.5,
-        label=f"best: {scores[best]:.3f}",
-    )
-    ax.set(
-        xscale="log",
-        xlabel="learning_rate_init",
-        ylabel="mean ROC AUC in cross-validation",
-        title=f"The {len(results)} candidates of the search",
-    )
-    ax.legend(loc="lower right")
-
-
-def plot(search, history, path):
-    """Write the picture."""
-    fig, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    plot_curves(axes[0], history)
-    plot_search(axes[1], search)
-    for ax in axes:
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
+def plot(search, net, path):
+    """Write the picture: the learning curves of `net`, and the candidates of the search."""
+    fig, axes = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
+    LossCurveDisplay.from_estimator(net, name="best candidate", ax=axes[0])
+    axes[0].set_title("Learning curves of the best candidate")
+    SearchDisplay.from_search(search, "learning_rate_init", "solver", ax=axes[1])
+    axes[1].set_title(f"The {len(search.cv_results_['params'])} candidates of the search")
     fig.savefig(path, dpi=150)
     plt.close(fig)
 
@@ -240,7 +191,7 @@ def main(argv=None):
         "HistGradientBoostingClassifier, defaults": auc(boosting, with_categories(X_test), y_test),
     }
     print_report(search, aucs)
-    plot(search, learning_curves(search.best_estimator_, X, y, seed), args.out)
+    plot(search, validated(search.best_estimator_, X, y, seed), args.out)
     print(f"\nLearning curves and search: {args.out}")
 
 

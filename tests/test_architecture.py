@@ -1,6 +1,9 @@
 """The rules of the house that can be read off the source."""
 
 import ast
+import re
+import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -27,6 +30,18 @@ LEVELS = {
     "training": 4,
 }
 PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
+# What each part may import besides skdnn and the standard library; what comes with an extra only
+# inside of functions.  "" are the modules of skdnn itself.
+MAY_IMPORT = {
+    "": {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl"},
+    "callback": {"sklearn", "rich"},
+    "engine": {"numpy", "scipy", "threadpoolctl"},
+    "estimators": {"numpy", "scipy", "sklearn"},
+    "inspection": {"numpy", "scipy", "sklearn", "matplotlib"},
+    "model_selection": {"joblib", "numpy", "scipy", "sklearn"},
+}
+EXTRAS = {"matplotlib", "rich"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a package is called otherwise than its module
 
 
 def module_name(path: Path) -> str:
@@ -48,6 +63,23 @@ def imports(tree: ast.Module) -> list[tuple[str, str | None]]:
             assert node.level == 0, f"relative import in line {node.lineno}"
             found += [(str(node.module), alias.name) for alias in node.names]
     return found
+
+
+def foreign(tree: ast.Module) -> set[str]:
+    """Return the packages that are imported besides skdnn and the standard library."""
+    packages = {module.split(".")[0] for module, _ in imports(tree)}
+    return packages - sys.stdlib_module_names - {"skdnn"}
+
+
+def at_once(tree: ast.Module) -> ast.Module:
+    """Return the imports that are carried out whenever the module itself is imported."""
+    return ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+
+
+def part(name: str) -> str:
+    """Return the sub-package that a module belongs to; "" for the modules of skdnn itself."""
+    inner = name.split(".")[1:2]
+    return inner[0] if inner and inner[0] in MAY_IMPORT else ""
 
 
 def imported_modules(tree: ast.Module) -> set[str]:
@@ -79,10 +111,30 @@ def test_all_modules_are_found():
     assert PRIVATE_ALLOWED in TREES
 
 
+@pytest.mark.parametrize("name", TREES)
+def test_imports_are_those_allowed(name):
+    assert foreign(TREES[name]) <= MAY_IMPORT[part(name)]
+    assert not foreign(at_once(TREES[name])) & EXTRAS
+
+
+def test_all_that_is_allowed_is_imported():
+    used = {key: set() for key in MAY_IMPORT}
+    for name, tree in TREES.items():
+        used[part(name)] |= foreign(tree)
+    assert used == MAY_IMPORT
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert folders == MAY_IMPORT.keys() - {""}
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    imported = set.union(*MAY_IMPORT.values()) - EXTRAS
+    assert declared == {DISTRIBUTIONS.get(module, module) for module in imported}
+
+
 @pytest.mark.parametrize("name", ENGINE)
-def test_engine_knows_numpy_and_scipy_only(name):
-    foreign = {module.split(".")[0] for module, _ in imports(TREES[name])} - {"skdnn"}
-    assert not foreign & {"sklearn", "pandas", "polars", "matplotlib", "joblib"}
+def test_engine_knows_no_other_part(name):
     assert all(module.startswith("skdnn.engine") for module in imported_modules(TREES[name]))
 
 
@@ -133,3 +185,6 @@ def test_the_readers_of_this_file_see_what_they_should():
     assert private_names(tree) == ["sklearn._x", "sklearn.utils._y"]
     tree = ast.parse("def f():\n    from skdnn.engine import kernels\nimport skdnn.engine.losses")
     assert imported_modules(tree) == {"skdnn.engine.kernels", "skdnn.engine.losses"}
+    tree = ast.parse("import os.path, numpy.linalg\ndef f():\n    from rich.text import Text")
+    assert foreign(tree) == {"numpy", "rich"}
+    assert foreign(at_once(tree)) == {"numpy"}

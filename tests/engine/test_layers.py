@@ -131,7 +131,7 @@ def test_forward_returns_its_own_buffer(name, rng):
 
 @pytest.mark.parametrize("name", ["dense", "dense relu", "dense tanh", "dense gelu"])
 def test_dense_takes_sparse_rows(name, rng):
-    X = sparse.random_array((7, N), density=0.4, format="csr", rng=rng)
+    X = sparse.random_array((7, N), density=0.4, format="csr", random_state=rng)
     dY, results = rng.normal(size=(7, 3)), []
     for batch in (X, X.toarray()):
         network, layer = prepare(LAYERS[name](), below=False)
@@ -225,7 +225,7 @@ def test_dropout_is_the_identity_at_prediction(rng):
 def test_dropout_of_sparse_rows(rng):
     layer, X = (
         Dropout(500, 0.25),
-        sparse.random_array((400, 500), density=0.2, format="csr", rng=rng),
+        sparse.random_array((400, 500), density=0.2, format="csr", random_state=rng),
     )
     layer.allocate(400, "float64", rng)
     kept = X.copy()

@@ -126,7 +126,7 @@ def test_penalty_is_shared_out_over_the_weights(weight, rng):
 
 @every_order
 def test_sparse_rows_equal_dense_rows(order, rng):
-    X = sparse.random_array((7, 5), density=0.5, format="csr", rng=rng)
+    X = sparse.random_array((7, 5), density=0.5, format="csr", random_state=rng)
     Y, results = rng.integers(0, 2, 7), []
     if ORDERS[order].input_dropout:
         assert_allclose(build(order).infer(X), build(order).infer(X.toarray()), rtol=1e-12)

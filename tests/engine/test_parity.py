@@ -1,12 +1,8 @@
 """The compiled kernels beside their definitions, and training with either."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from inspect import signature
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,7 +119,7 @@ def gather(r, m, k, n):
 
 
 def l2_penalty(r, m, k, n):
-    yield {"W": r(m * n), "share": 0.3}, {"g": r(m * n)}
+    yield {"W": r(m * n), "decay": 0.3}, {"g": r(m * n)}
 
 
 def steps(*settings, moments):
@@ -403,23 +399,3 @@ def test_same_curve_of_lbfgs(activation, monkeypatch):
         return listener.losses
 
     assert_allclose(*curves(monkeypatch, run), rtol=1e-6)
-
-
-# The tests of the engine, with the definitions ----------------------------------------------------
-
-
-@pytest.mark.skipif(kernels.IMPLEMENTATION == "numpy", reason="this run has the definitions")
-def test_the_definitions_pass_the_tests_of_the_engine():
-    here = Path(__file__).parent
-    names = ["kernels", "layers", "losses", "network", "optimizers", "training"]
-    # of the many networks whose gradient is tested, those of two activations
-    some = "not test_gradient[ or relu] or gelu]"
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0"]
-    run = subprocess.run(
-        [*command, "-k", some, *[str(here / f"test_{name}.py") for name in names]],
-        env=os.environ | {"SKDNN_KERNELS": "numpy"},
-        cwd=here.parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout[-3000:]

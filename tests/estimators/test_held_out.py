@@ -146,7 +146,9 @@ def test_scaled_columns_beside_raw_ones_are_noticed():
 
 @pytest.mark.parametrize("factor", [100.0, 1e-3])
 def test_sparse_counts_beside_scaled_ones_are_noticed(factor):
-    counts = sparse.random_array((200, 30), density=0.1, format="csr", rng=np.random.default_rng(0))
+    counts = sparse.random_array(
+        (200, 30), density=0.1, format="csr", random_state=np.random.default_rng(0)
+    )
     y = np.arange(200) % 2
     with pytest.warns(UserWarning, match=UNITS):
         small(MLPClassifier).fit(counts, y, X_val=factor * counts[:50], y_val=y[:50])

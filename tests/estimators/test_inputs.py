@@ -239,7 +239,9 @@ def test_sparse_validation_rows(cls, never_dense):
 
 
 def test_wide_sparse_input_needs_no_dense_memory():
-    wide = sparse.random_array((50, 200_000), density=1e-4, rng=1, dtype=np.float32).tocsr()
+    wide = sparse.random_array(
+        (50, 200_000), density=1e-4, random_state=1, dtype=np.float32
+    ).tocsr()
     y = np.arange(50) % 2
     model = small(MLPClassifier, hidden_layer_sizes=(2,), max_iter=2).fit(wide, y)
     assert_allclose(model.predict_proba(wide).sum(axis=1), 1.0)

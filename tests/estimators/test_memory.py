@@ -148,7 +148,9 @@ def test_no_buffer_of_a_batch_stays(cls, parameters, rng):
 
 
 def test_sparse_rows_are_chunked_by_the_widest_layer(rng, monkeypatch):
-    wide = sparse.random_array((90, 5000), density=0.002, rng=rng, dtype=np.float32).tocsr()
+    wide = sparse.random_array(
+        (90, 5000), density=0.002, random_state=rng, dtype=np.float32
+    ).tocsr()
     model = fit(small(MLPRegressor, hidden_layer_sizes=(10, 4)), wide, np.arange(90) % 7)
     expected, lengths, infer = model.predict(wide), [], Dense.infer
 
@@ -168,7 +170,9 @@ def test_sparse_rows_are_chunked_by_the_widest_layer(rng, monkeypatch):
 
 def test_input_dropout_of_sparse_rows_stays_sparse(rng):
     n_in, batch_size = 2**17, 32
-    wide = sparse.random_array((128, n_in), density=1e-4, rng=rng, dtype=np.float32).tocsr()
+    wide = sparse.random_array(
+        (128, n_in), density=1e-4, random_state=rng, dtype=np.float32
+    ).tocsr()
     model = small(
         MLPRegressor, hidden_layer_sizes=(1,), solver="sgd", momentum=0.0,
         batch_size=batch_size, input_dropout=0.3, max_iter=1,

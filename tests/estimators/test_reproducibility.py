@@ -32,7 +32,9 @@ SCHEDULES = (
 )  # fmt: skip
 
 X, Y = make_classification(70, 8, n_informative=5, n_classes=3, random_state=0)
-SPARSE = sparse.random_array((70, 8), density=0.3, format="csr", rng=np.random.default_rng(0))
+SPARSE = sparse.random_array(
+    (70, 8), density=0.3, format="csr", random_state=np.random.default_rng(0)
+)
 NUMBERS = 1e3 + 50 * X[:, 0] * X[:, 1] + 10 * X[:, 2]
 WEIGHT = np.random.default_rng(0).integers(0, 4, size=70) / 2
 

@@ -140,7 +140,9 @@ IN_ORDER = {
     "uniform": rng().uniform(size=(200, 3)),
     "one-hot": OneHotEncoder(sparse_output=False).fit_transform(rng().integers(0, 40, (300, 2))),
     "sparse one-hot": OneHotEncoder().fit_transform(rng().integers(0, 40, (300, 2))).tocsr(),
-    "shares of words": sparse.random_array((300, 50), density=0.05, rng=rng(), format="csr"),
+    "shares of words": sparse.random_array(
+        (300, 50), density=0.05, random_state=rng(), format="csr"
+    ),
     "flags": (rng().random((300, 4)) < [0.01, 0.3, 0.7, 0.99]).astype(float),
     "constant": np.column_stack([np.ones(100), np.zeros(100), rng().normal(size=100)]),
 }
@@ -232,7 +234,7 @@ def test_weights_are_repeated_rows(convert):
 
 
 def test_sparse_columns_are_not_centred():
-    X = sparse.random_array((300, 8), density=0.2, rng=rng(), format="csr") * 500
+    X = sparse.random_array((300, 8), density=0.2, random_state=rng(), format="csr") * 500
     y = X.toarray() @ np.arange(8.0)
     found = measure(X, None, None)
     assert not found.shift.any()

@@ -223,7 +223,7 @@ def test_colours_and_margins_leave_far_outliers_out():
     above = display.marginal_axes_[0]
     assert_allclose(above.lines[0].get_xdata(), alphas)
     bottom, top = above.get_ylim()
-    best = table(search).groupby("alpha").score.max()[1:]
+    best = table(search).groupby("alpha").score.max().iloc[1:]
     assert vmin < bottom < best.min() < best.max() < top < 1.1
 
 

@@ -1,12 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: freethreading_compatible=True
 """Compiled twins of the kernels, with the signatures of `definitions`.
 
 A twin runs where its arrays are as the engine makes them: C-contiguous, aligned, all of one float
 type, and writable where they are written to.  Anything else it hands over to the definition, so
 both take the same arguments.
-The loops are C (passes.h, for each type); the matrix products are BLAS's; the interpreter's lock is
-released around whatever takes long.  There may be two BLAS libraries in the process: scipy's is
-called from here directly, numpy's, as a rule the newer, through numpy, where a product is large.
+The loops are C (passes.h, for each type); the matrix products are BLAS's.  There may be two BLAS
+libraries in the process: scipy's is called from here directly, numpy's, as a rule the newer,
+through numpy, if a product is large.
+
+Calls may run concurrently as long as none writes to an array that another reads or writes: a kernel
+keeps nothing between calls.  `dropout_mask` takes the lock of its bit generator, so calls on one
+generator run one after the other.  The interpreter's lock is released in every loop over rows or
+parameters and in large products.  It is held in `softmax` and in products of fewer than `LARGE`
+multiplications, which take microseconds.  Without that lock, in a free-threaded Python, the same
+holds: the module declares that it needs none.
 """
 
 cimport numpy as np
@@ -256,8 +264,16 @@ def batch_norm_forward(np.ndarray S, np.ndarray gamma, np.ndarray beta, double e
         return
     cdef long m = np.PyArray_DIM(S, 0), n = np.PyArray_DIM(S, 1)
     cdef int single = dtype == np.NPY_FLOAT
-    bn_forward(single, at(S), at(gamma), at(beta), epsilon, at(mean), at(var), at(sigma),
-               at(S_hat), at(Y), m, n)
+    cdef void *s = at(S)
+    cdef void *g = at(gamma)
+    cdef void *b = at(beta)
+    cdef void *mu = at(mean)
+    cdef void *v = at(var)
+    cdef void *sd = at(sigma)
+    cdef void *s_hat = at(S_hat)
+    cdef void *y = at(Y)
+    with nogil:
+        bn_forward(single, s, g, b, epsilon, mu, v, sd, s_hat, y, m, n)
 
 
 def batch_norm_backward(np.ndarray dY, np.ndarray S_hat, np.ndarray sigma, np.ndarray gamma,
@@ -270,8 +286,15 @@ def batch_norm_backward(np.ndarray dY, np.ndarray S_hat, np.ndarray sigma, np.nd
         return
     cdef long m = np.PyArray_DIM(dY, 0), n = np.PyArray_DIM(dY, 1)
     cdef int single = dtype == np.NPY_FLOAT
-    bn_backward(single, at(dY), at(S_hat), at(sigma), at(gamma), at(dgamma), at(dbeta), at(dS),
-                m, n)
+    cdef void *dy = at(dY)
+    cdef void *s_hat = at(S_hat)
+    cdef void *sd = at(sigma)
+    cdef void *g = at(gamma)
+    cdef void *dg = at(dgamma)
+    cdef void *db = at(dbeta)
+    cdef void *ds = at(dS)
+    with nogil:
+        bn_backward(single, dy, s_hat, sd, g, dg, db, ds, m, n)
 
 
 def dropout_mask(rng, int keep, np.ndarray mask):
@@ -310,104 +333,119 @@ def l2_penalty(np.ndarray W, double decay, np.ndarray g):
 
 # Optimizer steps ---------------------------------------------------------------------------------
 
-cdef inline bint vectors(np.ndarray theta, np.ndarray g, lr, np.ndarray moment,
-                         np.ndarray second=None, np.ndarray third=None) noexcept:
-    """Whether the vectors of a step are as the loops want them."""
+cdef struct Step:  # the vectors of a step, as the loops want them
+    int single
+    long n
+    void *theta
+    void *g
+    double lr  # one rate for all parameters, or,
+    void *rates  # unless NULL, one for each
+    void *moments[3]
+
+
+cdef int fill(Step *s, np.ndarray theta, np.ndarray g, lr, np.ndarray first,
+              np.ndarray second=None, np.ndarray third=None) except -1:
+    """Fill s, and return 1; return 0 if the vectors are not as the loops want them."""
     cdef int dtype = np.PyArray_TYPE(theta)
-    if isinstance(lr, np.ndarray) and not (
-            plain(lr, dtype) and np.PyArray_SIZE(lr) == np.PyArray_SIZE(theta)):
-        return False
-    return (is_float(dtype) and ready(theta, dtype) and plain(g, dtype) and ready(moment, dtype)
-            and ready(second, dtype) and ready(third, dtype))
-
-
-cdef inline void *rates_of(lr) noexcept:
-    return at(lr) if isinstance(lr, np.ndarray) else NULL
-
-
-cdef inline double rate_of(lr) except? -1:
-    return 0.0 if isinstance(lr, np.ndarray) else lr
+    if not (is_float(dtype) and ready(theta, dtype) and plain(g, dtype) and ready(first, dtype)
+            and ready(second, dtype) and ready(third, dtype)):
+        return 0
+    s.single, s.n = dtype == np.NPY_FLOAT, np.PyArray_SIZE(theta)
+    s.theta, s.g = at(theta), at(g)
+    s.moments[0], s.moments[1], s.moments[2] = at(first), at(second), at(third)
+    s.lr, s.rates = 0.0, NULL
+    if isinstance(lr, np.ndarray):
+        s.rates = at(lr)
+        return plain(lr, dtype) and np.PyArray_SIZE(lr) == s.n
+    s.lr = lr
+    return 1
 
 
 def sgd_step(np.ndarray theta, np.ndarray g, lr, double momentum, bint nesterov, np.ndarray v,
              work):
-    if not vectors(theta, g, lr, v):
+    cdef Step s
+    if not fill(&s, theta, g, lr, v):
         definitions.sgd_step(theta, g, lr, momentum, nesterov, v, work)
         return
-    sgd(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-        momentum, nesterov, at(v), np.PyArray_SIZE(theta))
+    with nogil:
+        sgd(s.single, s.theta, s.g, s.lr, s.rates, momentum, nesterov, s.moments[0], s.n)
 
 
 def adam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
               long t, np.ndarray m, np.ndarray v, work):
-    if not vectors(theta, g, lr, m, v):
+    cdef Step s
+    if not fill(&s, theta, g, lr, m, v):
         definitions.adam_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, work)
         return
     cdef double c = sqrt(1 - beta_2**t)
     cdef double d = c / (1 - beta_1**t)
-    cdef int single = np.PyArray_TYPE(theta) == np.NPY_FLOAT
-    cdef void *theta_ = at(theta)
-    cdef void *g_ = at(g)
-    cdef void *m_ = at(m)
-    cdef void *v_ = at(v)
-    cdef void *rates = rates_of(lr)
-    cdef double rate = rate_of(lr)
-    cdef long n = np.PyArray_SIZE(theta)
     with nogil:
-        adam(single, theta_, g_, rate, rates, beta_1, beta_2, epsilon, c, d, m_, v_, n)
+        adam(s.single, s.theta, s.g, s.lr, s.rates, beta_1, beta_2, epsilon, c, d,
+             s.moments[0], s.moments[1], s.n)
 
 
 def amsgrad_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                  long t, np.ndarray m, np.ndarray v, np.ndarray v_max, work):
-    if not vectors(theta, g, lr, m, v, v_max):
+    cdef Step s
+    if not fill(&s, theta, g, lr, m, v, v_max):
         definitions.amsgrad_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, v, v_max, work)
         return
     cdef double c = sqrt(1 - beta_2**t)
-    amsgrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-            beta_1, beta_2, epsilon, c, c / (1 - beta_1**t), at(m), at(v), at(v_max),
-            np.PyArray_SIZE(theta))
+    cdef double d = c / (1 - beta_1**t)
+    with nogil:
+        amsgrad(s.single, s.theta, s.g, s.lr, s.rates, beta_1, beta_2, epsilon, c, d,
+                s.moments[0], s.moments[1], s.moments[2], s.n)
 
 
 def adamax_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                 long t, np.ndarray m, np.ndarray u, work):
-    if not vectors(theta, g, lr, m, u):
+    cdef Step s
+    if not fill(&s, theta, g, lr, m, u):
         definitions.adamax_step(theta, g, lr, beta_1, beta_2, epsilon, t, m, u, work)
         return
-    adamax(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-           beta_1, beta_2, epsilon, 1 / (1 - beta_1**t), at(m), at(u), np.PyArray_SIZE(theta))
+    cdef double d = 1 / (1 - beta_1**t)
+    with nogil:
+        adamax(s.single, s.theta, s.g, s.lr, s.rates, beta_1, beta_2, epsilon, d,
+               s.moments[0], s.moments[1], s.n)
 
 
 def nadam_step(np.ndarray theta, np.ndarray g, lr, double beta_1, double beta_2, double epsilon,
                long t, double a, double b, np.ndarray m, np.ndarray v, work):
-    if not vectors(theta, g, lr, m, v):
+    cdef Step s
+    if not fill(&s, theta, g, lr, m, v):
         definitions.nadam_step(theta, g, lr, beta_1, beta_2, epsilon, t, a, b, m, v, work)
         return
-    nadam(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-          beta_1, beta_2, epsilon, a, b, sqrt(1 - beta_2**t), at(m), at(v),
-          np.PyArray_SIZE(theta))
+    cdef double c = sqrt(1 - beta_2**t)
+    with nogil:
+        nadam(s.single, s.theta, s.g, s.lr, s.rates, beta_1, beta_2, epsilon, a, b, c,
+              s.moments[0], s.moments[1], s.n)
 
 
 def adagrad_step(np.ndarray theta, np.ndarray g, lr, double epsilon, np.ndarray v, work):
-    if not vectors(theta, g, lr, v):
+    cdef Step s
+    if not fill(&s, theta, g, lr, v):
         definitions.adagrad_step(theta, g, lr, epsilon, v, work)
         return
-    adagrad(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-            epsilon, at(v), np.PyArray_SIZE(theta))
+    with nogil:
+        adagrad(s.single, s.theta, s.g, s.lr, s.rates, epsilon, s.moments[0], s.n)
 
 
 def rmsprop_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
                  work):
-    if not vectors(theta, g, lr, v):
+    cdef Step s
+    if not fill(&s, theta, g, lr, v):
         definitions.rmsprop_step(theta, g, lr, rho, epsilon, v, work)
         return
-    rmsprop(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-            rho, epsilon, at(v), np.PyArray_SIZE(theta))
+    with nogil:
+        rmsprop(s.single, s.theta, s.g, s.lr, s.rates, rho, epsilon, s.moments[0], s.n)
 
 
 def adadelta_step(np.ndarray theta, np.ndarray g, lr, double rho, double epsilon, np.ndarray v,
                   np.ndarray d, work):
-    if not vectors(theta, g, lr, v, d):
+    cdef Step s
+    if not fill(&s, theta, g, lr, v, d):
         definitions.adadelta_step(theta, g, lr, rho, epsilon, v, d, work)
         return
-    adadelta(np.PyArray_TYPE(theta) == np.NPY_FLOAT, at(theta), at(g), rate_of(lr), rates_of(lr),
-             rho, epsilon, at(v), at(d), np.PyArray_SIZE(theta))
+    with nogil:
+        adadelta(s.single, s.theta, s.g, s.lr, s.rates, rho, epsilon,
+                 s.moments[0], s.moments[1], s.n)
