@@ -487,7 +487,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
     def _as_fitted(self, run: Run, **how: bool) -> Any:
         """Return a copy without callbacks, fitted as if training had stopped now.
 
-        It can go on from here: it shares the run, and all numbers that need not differ.
+        It can be resumed: it shares the run and, if they are the same, its numbers.
         """
         fitted = without_callbacks(self)
         fitted.__dict__.update(self._fitted_attributes(run, **how))

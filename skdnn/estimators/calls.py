@@ -107,9 +107,10 @@ def loss_at(run: Run, values: Array | None, batches: Batches) -> float:
 def _recover(run: Run, what: str, batches: Batches) -> bool:
     """Return to the best finite parameters, warn of it, and return True.
 
-    The candidates are compared on the data, because the loss of an epoch is that of its steps: the
-    parameters with which the best epoch ended may already have been running off.  If the loss has
-    come back by itself, and the last parameters are the best, nothing is done, and False returned.
+    The candidates are compared on the data.  The loss of an epoch would not do, because it is the
+    mean over the steps of the epoch, and the parameters at its end may already have been diverging.
+    If the loss has come back by itself, and the last parameters are the best, nothing is done and
+    False is returned.
     """
     cause = cause_of_divergence(run, batches) + scale_hint(batches)
     if run.best.values is None:

@@ -34,7 +34,7 @@ def has_probabilities(estimator: Any) -> bool:
 
 
 def same_classes(classes: Any, fitted: Any) -> bool:
-    """Whether `classes`, in any order, are those of the fitted model."""
+    """Whether `classes`, in any order, are the classes of the fitted model."""
     if isinstance(fitted, list):
         return len(classes) == len(fitted) and all(map(same_classes, classes, fitted))
     return np.array_equal(distinct_named(classes), fitted)
@@ -61,31 +61,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         (made for ``learning_rate_init=1``), "adamax", "nadam", "amsgrad"; or "lbfgs", which works
         on all rows at once, in double precision, and suits small data.
     alpha : float, default=0.0001
-        L2 penalty: ½ alpha ‖W‖² divided by the number of samples in the batch (their weights'
-        sum where they have weights; all samples with "lbfgs") is added to the loss.  Biases and
-        batch norm's parameters are not shrunk.
+        Strength of the L2 penalty ½ alpha ‖W‖², which is divided by the number of samples in the
+        batch and added to the loss.  If the samples have weights, it is divided by the sum of
+        their weights.  With "lbfgs" the batch is all samples.  Biases and the parameters of batch
+        norm are not penalised.
     batch_size : int or "auto", default="auto"
         Rows of a minibatch; "auto" is ``min(200, n_samples)``.
     learning_rate : str or callable, default="constant"
-        Schedule, with every minibatch solver.  "constant"; "invscaling": divided by
-        (t + 1) ** power_t, t being the samples seen ("sgd"), or the ten thousands of them (the
-        other solvers); "adaptive": divided by 5 whenever training would have stopped for lack
-        of improvement.  Over the `max_iter` epochs: "exponential" down to 1 %; "step": a tenth at
-        1/2 and again at 3/4; "cosine" to 0; "one_cycle": up for 30 %, then down; "coslog4": four
-        waves.  Progress counts the steps over those of `max_iter` epochs, in `partial_fit` too,
-        where a call is an epoch.  Or an object from `skdnn.engine.schedules`, such as
-        ``Exponential(final=0.1)``.
+        Schedule of the learning rate, for every solver but "lbfgs".  "constant" keeps it.
+        "invscaling" divides it by (t + 1) ** power_t, where t is the number of samples seen with
+        "sgd", and a ten-thousandth of it with other solvers.  "adaptive" divides it by 5 whenever
+        training would have stopped for lack of improvement.  The others change it over `max_iter`
+        epochs: "exponential" falls to 1 %; "step" falls to a tenth at 1/2 and again at 3/4;
+        "cosine" falls to 0; "one_cycle" rises for 30 % and then falls; "coslog4" has four waves.
+        Every call of `partial_fit` counts as an epoch.  An object from `skdnn.engine.schedules`
+        is taken too, such as ``Exponential(final=0.1)``.
     learning_rate_init : float, default=0.001
         Learning rate that the schedule multiplies.
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int, default=200
-        Epochs (iterations of "lbfgs") at most.
+        Largest number of epochs; with "lbfgs" of iterations.
     shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial weights, the validation split, the shuffling and dropout, each
-        with a stream of its own.
+        Seed of the initial weights, the validation split, the shuffling and dropout.  Each has a
+        stream of its own, so that dropout, for example, does not change the initial weights.
     tol : float, default=1e-4
         Smallest improvement of the training loss (or validation score) that counts.  "lbfgs" ends
         when no component of the gradient is larger than tol.  It also ends when the loss falls by
@@ -96,12 +97,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         and "Validation score: 0.500000" if there is one) and a line of our own with the loss on the
         validation data, the learning rate and the seconds.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last one: weights, optimizer, schedule, random streams; from
-        the best epoch after `early_stopping`, and from what was written into `coefs_`.
+        Whether `fit` resumes the training of the last `fit`, with its weights, optimizer state,
+        schedule and random streams.  After `early_stopping` it resumes from the best epoch.  If
+        you have changed `coefs_` or `intercepts_`, it resumes from your values.
     momentum : float, default=0.9
-        Of "sgd", in [0, 1].
+        Momentum of "sgd", in [0, 1].
     nesterovs_momentum : bool, default=True
-        Whether "sgd" looks ahead.
+        Whether the momentum of "sgd" is Nesterov's.
     early_stopping : bool, default=False
         Whether to watch a validation score instead of the training loss, and keep the
         parameters of its best epoch.
@@ -115,10 +117,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_no_change : int or inf, default=10
         Epochs in a row without improvement that are allowed.
     max_fun : int, default=15000
-        Evaluations of the loss by "lbfgs" at most.
+        Largest number of evaluations of the loss by "lbfgs".
     loss : {"log_loss", "squared_error", "hinge", "perceptron"}, default="log_loss"
-        "squared_error" is that of the softmax outputs against one-hot targets; "hinge" and
-        "perceptron" have no probabilities.
+        "log_loss" is cross-entropy; "squared_error" is the squared difference between
+        probabilities and one-hot targets; "hinge" and "perceptron" give no probabilities.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes; "balanced": inversely proportional to their frequencies.
     label_smoothing : float, default=0.0
@@ -130,9 +132,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weight by weight, but `weight_decay` acts on all alike; with plain "sgd" the two agree
         if ``weight_decay = alpha / batch_size``.
     dropout : float or list of float, default=0.0
-        Share of the hidden units dropped in a training step; a list has one a hidden layer.
+        Share of the hidden units that are dropped in a training step.  A list has one value for
+        each hidden layer.
     input_dropout : float, default=0.0
-        The same for the columns of X.
+        Share of the columns of X that are dropped in a training step.
     batch_norm : bool, default=False
         Whether to normalise over the batch: Dense → batch norm → activation → dropout.
     batch_norm_momentum : float, default=0.1
@@ -160,10 +163,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Sparse columns are not shifted.  `alpha`, `max_norm` and `weight_decay` act on the weights
         in training.  A network without hidden layers is a linear model: its X is left as it is.
     warmup : float, default=0.0
-        Share of training over which the learning rate first rises from 0, ahead of the schedule;
-        not for "one_cycle" and "coslog4", which have a rise of their own.
+        Share of training over which the learning rate rises from 0, before the schedule begins.
+        It has no effect with "one_cycle" and "coslog4", which rise by themselves.
     clip_norm : float or None, default=None
-        Largest norm of the gradient; a longer one is scaled back.
+        Largest norm of the gradient.  A gradient with a larger norm is scaled down to it.
     max_norm : float or None, default=None
         Largest norm of the weights into any one unit.
     rho : float, default=0.9
@@ -186,17 +189,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     coefs_, intercepts_ : list of ndarray
         Weights (n_in, n_out) and biases (n_out,) of every layer, views of one vector.  What is
         set there (an array written into, an entry, or the whole list assigned to) predicts, and
-        a warm start or `partial_fit` goes on from it; a ValueError names what does not fit.
+        a warm start or `partial_fit` resumes from it.  A ValueError names what does not fit.
     history_ : dict of list
-        One entry an epoch: "loss", "validation_loss", "validation_score" (where something was
-        validated), "learning_rate", "seconds".
+        One entry an epoch: "loss", "learning_rate", "seconds" and, if there are validation rows,
+        "validation_loss" and "validation_score".
     loss_, best_loss_ : float
         Loss, penalty included, of the last epoch (the smallest if training diverged), and the
         smallest; `best_loss_` is None with early stopping.
     loss_curve_ : list of float
         ``history_["loss"]``.
     validation_scores_, best_validation_score_ : list of float, float
-        What early stopping saw; None without it.
+        The validation score of every epoch, and of the best one; None without early stopping.
     best_iter_ : int
         Epoch of the best validation score, or else of the smallest loss, counted from 1.
     n_iter_ : int
@@ -204,9 +207,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     t_ : int
         Samples seen in all.
     n_features_in_, feature_names_in_ : int, ndarray of str
-        Columns of X; the names only where they all are strings.
+        Number of columns of X, and their names if all of them are strings.
     n_layers_, n_outputs_ : int
-        Layers, those of the inputs and outputs included; columns of the raw scores.
+        Number of layers, with the input and the output; number of columns of the raw scores.
     out_activation_ : str
         "softmax", "logistic" or, with "hinge" and "perceptron", "identity".
 
@@ -226,11 +229,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     every column in the first call of `partial_fit`.
 
     Ctrl-C: KeyboardInterrupt always leaves `fit` and `partial_fit`, so that it ends loops,
-    cross-validation and searches too.  What an interrupted `fit` had learned is kept: the estimator
-    is fitted with the parameters of the last step (with `early_stopping` those of the best epoch,
-    with "lbfgs" of the last iteration), and `n_iter_` counts the epochs that were over.  The next
-    `fit` with ``warm_start=True`` runs the epochs that were left.  An estimator that was fitted
-    before stays as it was if not one epoch was over, and after an interrupted `partial_fit` always.
+    cross-validation and searches too.  What an interrupted `fit` has learned is kept: the
+    parameters of the last step, with `early_stopping` those of the best epoch, with "lbfgs" those
+    of the last iteration.  `n_iter_` is the number of finished epochs.
+    The next `fit` with ``warm_start=True`` runs the epochs that are left.  If the estimator was
+    fitted before and no epoch was finished, it stays as it was.  An interrupted `partial_fit`
+    always leaves the estimator as it was.
 
     References
     ----------

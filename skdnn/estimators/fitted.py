@@ -69,7 +69,8 @@ class FittedMLP(Hyperparameters, BaseEstimator):
     def coefs_(self) -> LayerList:
         """list of ndarray of shape (n_in, n_out): weight matrices, views of one vector.
 
-        Training goes on from what is written there: into an array, to an entry, or to the whole.
+        What you write there predicts, and training resumes from it: numbers into an array, an
+        array to an entry, or arrays to the whole list.
         """
         return LayerList("coefs_", [layer.W for layer in self._dense_layers("coefs_")])
 
@@ -81,7 +82,8 @@ class FittedMLP(Hyperparameters, BaseEstimator):
     def intercepts_(self) -> LayerList:
         """list of ndarray of shape (n_out,): bias vectors, views of one vector.
 
-        Training goes on from what is written there: into an array, to an entry, or to the whole.
+        What you write there predicts, and training resumes from it: numbers into an array, an
+        array to an entry, or arrays to the whole list.
         """
         return LayerList("intercepts_", [layer.b for layer in self._dense_layers("intercepts_")])
 

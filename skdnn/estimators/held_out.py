@@ -1,4 +1,4 @@
-"""The validation data that a user hands in: whether their columns are those of X."""
+"""Whether validation data of the user's own have the columns of X, in the same units."""
 
 import copy
 import warnings
@@ -12,7 +12,7 @@ from skdnn.estimators.data import Dataset
 
 MOST_ROWS, MOST_COLUMNS = 500, 1000  # of either data are looked at
 FEW_ROWS = 10  # fewer may be alike, or all be far away, by chance
-FAR = 3.5  # standard deviations between medians, and more where the rows are few
+FAR = 3.5  # standard deviations between medians, and more if the rows are few
 OTHER_SCALE = 10.0  # ratio of the spreads
 UNMISTAKABLE = 100.0  # of either, for a single column
 SHARE = 0.25  # of the columns, at least
@@ -36,9 +36,9 @@ def without_names(estimator: Any, X: Any) -> Any:
 
 
 def warn_of_other_units(training: Dataset, held_out: Dataset) -> None:
-    """Warn if the columns of the validation data are in other units than those of training.
+    """Warn if the columns of the validation data are in other units than the columns of X.
 
-    They are if, for example, X comes out of the scaler of a pipeline and X_val never went in.
+    They are if, for example, a pipeline has scaled X and not X_val.
     """
     X, V = (_some_rows(data) for data in (training, held_out))
     both_sparse = sparse.issparse(X) and sparse.issparse(V)
@@ -60,8 +60,8 @@ def _dense_units(X: np.ndarray, V: np.ndarray) -> str:
     """Say how many columns are far away or of another scale, if they are many or unmistakable.
 
     Medians and quartiles are compared, so that outliers and skewed columns do not count.  Constant
-    columns and those of two values say nothing of units, and quartiles that coincide say nothing
-    of the scale.
+    columns and columns of two values say nothing of units.  Quartiles that coincide say nothing of
+    the scale.
     """
     X, V = _some_columns(X), _some_columns(V)
     numeric = _is_numeric(X)

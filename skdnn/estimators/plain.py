@@ -1,8 +1,9 @@
 """The state of an estimator in plain parts: dictionaries, lists, numbers, strings and arrays.
 
-An object of the engine or of this package becomes a dictionary that names its class, so a reader
-that wants to know which types are in a file (skops) finds none but the estimator's own and those
-of objects that the user made.  Arrays stay themselves, so what shared its numbers goes on to.
+An object of the engine or of this package becomes a dictionary that names its class.  So skops,
+which asks which types in a file it may trust, finds only the estimator's own type and the types of
+objects that the user made.  An array stays itself, so what shares its numbers still does after
+loading.
 """
 
 import sys

@@ -113,7 +113,7 @@ class Run:
         return cls(plan, trainer, streams.split_seed, plan.new_patience())
 
     def resume(self, plan: Plan) -> None:
-        """Go on under another plan, or the same one."""
+        """Get ready for another call, under another plan or the same one."""
         self.trainer.own()
         self.trainer.replace_network(adapted(self.network, plan))
         self.trainer.change(plan.loss, plan.descent)
@@ -122,7 +122,7 @@ class Run:
         self.plan, new = plan, plan.new_patience()
         self.patience.tol, self.patience.n_iter_no_change = new.tol, new.n_iter_no_change
         if not self.call.is_unfinished and self.patience.count > new.n_iter_no_change:
-            self.patience.count = 0  # it had ended, and is asked to go on
+            self.patience.count = 0  # the last call used it up
 
     def train(self, batches: Batches, listener: Listener, n_epochs: int) -> str | None:
         """Run epochs, note why they ended, and return what L-BFGS says of it."""
@@ -225,14 +225,14 @@ class Run:
     # Parameters ------------------------------------------------------------------------
 
     def return_to_best(self) -> None:
-        """Let training go on, if it does, from the best parameters."""
+        """Go back to the parameters of the best epoch, from which training may be resumed."""
         best = self.best.values
         if best is not None and not np.array_equal(self.values, best):
             self.values[:] = best
             self.trainer.reset_optimizer()
 
     def take_over(self, network: Network) -> None:
-        """Go on from numbers that someone has set: what was seen before is not about them."""
+        """Resume from numbers that the user has set, which the best epoch so far says nothing of."""
         self.values[:] = network.parameters.values
         self.forget_best()
         if self.call.is_unfinished:
@@ -259,7 +259,7 @@ def adapted(network: Network, plan: Plan) -> Network:
         return network
     if new.parameters.slots != network.parameters.slots:
         raise ValueError(
-            "A fitted network can only be trained further where hidden_layer_sizes and "
+            "A fitted network can only be trained further if hidden_layer_sizes and "
             "batch_norm are as in the previous call to fit."
         )
     new.parameters.values[:] = network.parameters.values
