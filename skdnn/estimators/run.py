@@ -232,7 +232,7 @@ class Run:
             self.trainer.reset_optimizer()
 
     def take_over(self, network: Network) -> None:
-        """Resume from numbers that the user has set, which the best epoch so far says nothing of."""
+        """Take over numbers that the user has set; the best epoch so far says nothing of them."""
         self.values[:] = network.parameters.values
         self.forget_best()
         if self.call.is_unfinished:
