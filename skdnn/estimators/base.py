@@ -494,6 +494,6 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         return fitted
 
     def _snapshot(self) -> dict[str, Any]:
-        """Return the fitted attributes for callbacks, which may keep them."""
+        """Return the attributes after the latest epoch for callbacks, which may keep them."""
         assert self._run is not None
-        return self._fitted_attributes(self._run, frozen=True)
+        return self._fitted_attributes(self._run, latest=True, frozen=True)

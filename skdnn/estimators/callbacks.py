@@ -14,7 +14,7 @@ class EpochCallbacks:
     n_epochs : int
         Largest number of epochs.
     snapshot : callable
-        Returns the fitted attributes as if ``fit`` had stopped now.
+        Returns the fitted attributes after the latest epoch.
     X, y, metadata : arrays and dict
         What ``fit`` was given, for the callbacks that want it.
     """
