@@ -10,6 +10,7 @@ from scipy import sparse
 
 from skdnn.engine import kernels
 from skdnn.engine.arrays import Array
+from skdnn.engine.batches import Batch
 from skdnn.engine.layers import Dropout, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
@@ -58,11 +59,11 @@ class Network:
     A step of gradient descent:
 
     >>> from skdnn.engine.losses import SquaredError
-    >>> X, Y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    >>> batch = Batch.of(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
     >>> network.prepare_training(np.random.default_rng(0))
-    >>> before = network.loss_and_gradient(X, Y, None, SquaredError())
+    >>> before = network.loss_and_gradient(batch, SquaredError())
     >>> network.parameters.theta -= 0.1 * network.gradient
-    >>> network.loss_and_gradient(X, Y, None, SquaredError()) < before
+    >>> network.loss_and_gradient(batch, SquaredError()) < before
     True
     """
 
@@ -197,21 +198,15 @@ class Network:
             if dS is None:
                 return
 
-    def loss_and_gradient(
-        self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
-    ) -> float:
+    def loss_and_gradient(self, batch: Batch, loss: Loss, alpha: float = 0.0) -> float:
         """Evaluate the objective on a batch, and its gradient into `gradient`.
 
         L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ, where W is every weight matrix.
 
         Parameters
         ----------
-        X : ndarray or csr_array of shape (m, n_in)
-            Rows of the batch.
-        Y : ndarray of shape (m,) or (m, k)
-            Targets, as the loss wants them.
-        weight : ndarray of shape (m,) or None
-            Weights of the rows, positive in sum; None is all ones.
+        batch : Batch
+            Rows, their targets and their weights.
         loss : Loss
             ℓ.
         alpha : float, default=0.0
@@ -222,19 +217,17 @@ class Network:
         float
             L(θ).
         """
-        value = self.partial_loss_and_gradient(X, Y, weight, loss)
-        total = len(Y) if weight is None else float(weight.sum(dtype=np.float64))
-        return value + self.add_penalty(alpha / total)
+        value = self.partial_loss_and_gradient(batch, loss)
+        return value + self.add_penalty(alpha / batch.total)
 
-    def partial_loss_and_gradient(
-        self, X: Any, Y: Array, weight: Array | None, loss: Loss, share: float = 1.0
-    ) -> float:
+    def partial_loss_and_gradient(self, batch: Batch, loss: Loss, share: float = 1.0) -> float:
         """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient into `gradient`.
 
         Arguments as `loss_and_gradient`'s; ``share`` is that of these rows in a larger batch.
         """
+        X, T, weight, _ = batch
         S = self.forward(X)
-        value = loss.value_and_gradient(S, Y, weight, self._dS)
+        value = loss.value_and_gradient(S, T, weight, self._dS)
         if share != 1.0:
             self._dS *= share
         self.backward(self._dS)

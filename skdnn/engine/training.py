@@ -49,8 +49,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import minimize
 
+from skdnn.engine import kernels
 from skdnn.engine.arrays import Array, own
-from skdnn.engine.batches import Batches
+from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
@@ -245,8 +246,9 @@ class Trainer:
 
     def learning_rate(self, part: float = 0.0) -> float:
         """Return the learning rate at this point of the running epoch."""
-        factor = self.descent.schedule(self.progress(part), self.n_samples)
-        return self.descent.learning_rate * self.slowdown * factor
+        descent = self.descent
+        factor = descent.schedule(self.progress(part), self.n_samples)
+        return descent.learning_rate * self.slowdown * factor
 
     def run_epoch(self, batches: Batches) -> EpochResult:
         """Take one step for every batch; end early where the loss is not finite.
@@ -257,12 +259,11 @@ class Trainer:
         total, total_weight, lr, n_batches = 0.0, 0.0, self.learning_rate(), len(batches)
         shuffling = self.shuffling if self.descent.shuffle else None
         with np.errstate(all="ignore"):  # a diverging loss is reported once, by the caller
-            for i, (X, Y, weight) in enumerate(batches.epoch(shuffling)):
+            for i, batch in enumerate(batches.epoch(shuffling)):
                 lr = self.learning_rate(i / n_batches)
-                value = self.step(X, Y, weight, lr)
-                batch_weight = X.shape[0] if weight is None else float(weight.sum(dtype=float))
-                total += value * batch_weight
-                total_weight += batch_weight
+                value = self.step(batch, lr)
+                total += value * batch.total
+                total_weight += batch.total
                 if not math.isfinite(value):
                     break
         if not np.isfinite(self.network.parameters.values).all():
@@ -274,10 +275,10 @@ class Trainer:
         """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over all rows as at prediction, without penalty."""
         total = 0.0
         with np.errstate(all="ignore"):
-            for X, Y, weight in batches.epoch():
+            for X, T, weight, batch_total in batches.epoch():
                 S = self.network.infer(X)
-                value = self.loss.value_and_gradient(S, Y, weight, np.empty_like(S))
-                total += value * (X.shape[0] if weight is None else float(weight.sum()))
+                value = self.loss.value_and_gradient(S, T, weight, np.empty_like(S))
+                total += value * batch_total
         return total / batches.weight_sum()
 
     def count_epoch(self, n_samples: int) -> None:
@@ -285,22 +286,23 @@ class Trainer:
         self.n_epochs += 1
         self.n_samples += n_samples
 
-    def step(self, X: Any, Y: Array, weight: Array | None, lr: float) -> float:
+    def step(self, batch: Batch, lr: float) -> float:
         """Move the parameters once and return the objective before the move."""
-        descent, parameters, g = self.descent, self.network.parameters, self.network.gradient
-        value = self.evaluator.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
+        descent, network = self.descent, self.network
+        parameters, g = network.parameters, network.gradient
+        value = (self.workers or network).loss_and_gradient(batch, self.loss, descent.alpha)
         if descent.clip_norm is not None:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > descent.clip_norm:
                 g *= descent.clip_norm / norm
-        factors = self.network.learning_rate_factors
+        factors = network.learning_rate_factors
         rates: Any = lr if factors is None else lr * factors
         if descent.weight_decay:
             W = parameters.weights
             W *= 1.0 - descent.weight_decay * (lr if factors is None else rates[: W.size])
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
-            limit_unit_norms(self.network, descent.max_norm)
+            limit_unit_norms(network, descent.max_norm)
         return value
 
 
@@ -461,11 +463,11 @@ class FullObjective:
         parameters = network.parameters
         parameters.theta[:] = theta
         value, gradient = 0.0, np.zeros_like(theta)
-        for X, Y, weight in self.batches.epoch():
-            share = (X.shape[0] if weight is None else float(weight.sum())) / self.weight_sum
-            value += share * self.trainer.evaluator.loss_and_gradient(X, Y, weight, loss)
+        for batch in self.batches.epoch():
+            share = batch.total / self.weight_sum
+            value += share * self.trainer.evaluator.loss_and_gradient(batch, loss)
             gradient += share * network.gradient
         W, decay = parameters.weights, self.trainer.descent.alpha / self.weight_sum
-        value += 0.5 * decay * float(np.dot(W, W))
-        gradient[: W.size] += decay * W
+        if decay:
+            value += kernels.l2_penalty(W, decay, gradient[: W.size])
         return value, gradient

@@ -46,10 +46,10 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     rng = check_random_state(random_state) if batches.n > max_rows else None
     rows = batches.rows, network.dtype, batches.scaling
     at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, *rows)
-    X, Y, weight = next(at_once.epoch(rng))
+    batch = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
     network.prepare_training(None)
-    network.loss_and_gradient(X, Y, weight, net._loss(net._target), net.alpha)
+    network.loss_and_gradient(batch, net._loss(net._target), net.alpha)
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
 

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.metrics import log_loss
 
-from skdnn.engine.batches import Batches
+from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
@@ -77,7 +77,7 @@ def data(rng, m=20, k=2):
 def moved(trainer, X, Y, weight=None, lr=0.1):
     """Take a step and return by how much theta moved."""
     before = trainer.network.parameters.theta.copy()
-    trainer.step(X, Y, weight, lr)
+    trainer.step(Batch.of(X, Y, weight), lr)
     return trainer.network.parameters.theta - before
 
 
@@ -89,9 +89,9 @@ def test_step_returns_the_objective_before_the_move(rng):
     trainer = train(replace(PLAIN, alpha=0.5))
     expected = trainer.network.copy()
     expected.prepare_training(rng)
-    value = expected.loss_and_gradient(X, Y, None, SoftmaxCrossEntropy(), 0.5)
+    value = expected.loss_and_gradient(Batch.of(X, Y), SoftmaxCrossEntropy(), 0.5)
     before = trainer.network.parameters.theta.copy()
-    assert trainer.step(X, Y, None, 0.1) == value
+    assert trainer.step(Batch.of(X, Y), 0.1) == value
     assert_allclose(trainer.network.parameters.theta, before - 0.1 * expected.gradient)
 
 
@@ -200,7 +200,7 @@ def test_warm_up_batch_by_batch(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
     rates, step = [], trainer.step
-    trainer.step = lambda X, Y, weight, lr: rates.append(lr) or step(X, Y, weight, lr)
+    trainer.step = lambda batch, lr: rates.append(lr) or step(batch, lr)
     batches = Batches(X, Y, None, 5)
     last = [trainer.run_epoch(batches).learning_rate for _ in range(4)]
     assert_allclose(rates, [0.1 * min(i / 8, 1) for i in range(16)], atol=1e-15)
@@ -336,7 +336,7 @@ def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
     assert len(listener.epochs) == (last - 1) // 4
     for step in range(last - 1):
         rows = slice(step * 5 % 20, step * 5 % 20 + 5)
-        expected.step(X[rows], Y[rows], None, 0.1)
+        expected.step(Batch.of(X[rows], Y[rows]), 0.1)
     values = [one.network.parameters.values for one in (trainer, expected)]
     assert np.array_equal(*values)
     assert descend(trainer, Batches(X, Y, None, 5), 1, listener) is Outcome.MAX_EPOCHS
@@ -348,7 +348,7 @@ def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
 def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, optimizer=Adam()))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     state = trainer.state
     trainer.change(SoftmaxCrossEntropy(0.1), replace(trainer.descent, learning_rate=0.5))
     assert trainer.state is state
@@ -360,7 +360,7 @@ def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
     trainer.change(trainer.loss, PLAIN)
     assert trainer.state.moments == []
     trainer.change(trainer.loss, replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     assert len(trainer.state.moments) == 1
 
 
@@ -368,17 +368,17 @@ def test_another_network_goes_on(rng):
     X, Y = data(rng)
     trainer, straight = train(order="batch norm"), train(order="batch norm")
     for one in (trainer, straight):
-        one.step(X, Y, None, 0.1)
+        one.step(Batch.of(X, Y), 0.1)
     trainer.replace_network(trainer.network.copy())
     for one in (trainer, straight):
-        one.step(X, Y, None, 0.1)
+        one.step(Batch.of(X, Y), 0.1)
     assert np.array_equal(trainer.network.parameters.values, straight.network.parameters.values)
 
 
 def test_a_reset_optimizer_has_no_momentum(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     trainer.reset_optimizer()
     assert not trainer.state.moments[0].any()
 
@@ -495,7 +495,7 @@ def test_the_full_objective_does_not_depend_on_the_batches(weighted, rng):
     trainer = Trainer(network, SoftmaxCrossEntropy(), descent, rng, rng)
     theta = network.parameters.theta.copy()
     results = [FullObjective(trainer, Batches(X, Y, weight, size))(theta) for size in (20, 7, 1)]
-    expected = network.loss_and_gradient(X, Y, weight, SoftmaxCrossEntropy(), 0.3)
+    expected = network.loss_and_gradient(Batch.of(X, Y, weight), SoftmaxCrossEntropy(), 0.3)
     for value, gradient in results:
         assert_allclose(value, expected)
         assert_allclose(gradient, network.gradient, atol=1e-14)
