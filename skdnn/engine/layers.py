@@ -7,7 +7,11 @@ buffer, valid until its next call.  `infer` touches no buffer, so threads may sh
 
 Conventions
 -----------
-A batch has m rows.  What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
+A batch has m rows, in every layer.  The members of an ensemble lie in the columns: k members of n
+columns each are an array of shape (m, k · n), C-contiguous, so that what is shared by the members
+sees (m · k, n) without a copy, and all that works by column or by entry works as it is.
+
+What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
 (``Y``) shape (m, n_out), and each derivative the shape of what it is named after; n_in = n_out but
 for `Dense`.  All are arrays of the network's dtype, float32 or float64; the first layer, if it is
 `Dense` or `Dropout`, may be given a csr_array.  Fields are not checked.
@@ -329,7 +333,8 @@ class Dropout:
 
     The identity at prediction; dX = dY ⊙ M.  The probability is rounded to 16 bits, away from 0
     and 1, and M is the inverse of the rounded one.  Of a csr_array only what is stored can be
-    dropped.
+    dropped.  In training `factor`, which is 1 at first and no part of the specification,
+    multiplies the rate (see `Network.set_dropout_factor`).
 
     Parameters
     ----------
@@ -350,6 +355,7 @@ class Dropout:
 
     n_out: int
     rate: float
+    factor: float = buffer()
     rng: np.random.Generator = buffer()
     drawn_mask: Array = buffer()
     next_mask: Array | None = buffer()
@@ -358,12 +364,13 @@ class Dropout:
     slots: ClassVar[tuple[Slot, ...]] = ()
 
     def __post_init__(self) -> None:
+        self.factor = 1.0
         self.drawn_mask, self.next_mask = np.empty(0, np.float32), None
 
     @property
     def keep(self) -> int:
         """How many of the 2¹⁶ values of a draw keep an entry."""
-        return min(max(round((1.0 - self.rate) * 65536), 1), 65535)
+        return min(max(round((1.0 - self.factor * self.rate) * 65536), 1), 65535)
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.rng = rng

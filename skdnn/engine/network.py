@@ -31,6 +31,8 @@ class Network:
         last with parameters gives the scores.
     dtype : {"float32", "float64"}
         Type of all numbers.
+    parameters : ParameterVector, default=None
+        Numbers in that type, cut as the layers want them; None makes new ones, all zero.
 
     Attributes
     ----------
@@ -67,16 +69,21 @@ class Network:
     True
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: Any):
+    def __init__(
+        self, layers: Sequence[Layer], dtype: Any, parameters: ParameterVector | None = None
+    ):
         self.layers = list(layers)
-        self.parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
-        self._begin_life()
-
-    def _begin_life(self) -> None:
-        self.rng: Any = None  # a generator, in training
-        self._m = -1  # rows of the buffers
-        self._widest = max(slot.shape[-1] for slot in self.parameters.slots)
+        if parameters is None:
+            parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
+        self.parameters = parameters
+        self._widest = max(slot.shape[-1] for slot in parameters.slots)
+        self._at_prediction: list[Layer] = []
         self._bind()
+        # what `prepare_training` makes, and the buffers for batches of m rows
+        self.rng: Any = None
+        self.learning_rate_factors: Array | None = None
+        self.gradient = self._dW = np.empty(0, self.dtype)
+        self._m, self._dS = -1, np.empty(0, self.dtype)
 
     def _bind(self) -> None:
         for layer, views in self._views_by_layer(self.parameters.values):
@@ -170,7 +177,7 @@ class Network:
         self.learning_rate_factors = self.parameters.learning_rate_factors()
         self.gradient = np.zeros_like(self.parameters.theta)
         self._dW = self.gradient[: self.parameters.weights.size]
-        self._m, self._dS = -1, np.empty(0)
+        self._m = -1
         for i, (layer, views) in enumerate(self._views_by_layer(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 
@@ -179,6 +186,12 @@ class Network:
             layer.allocate(m, self.dtype, self.rng)
         self._dS = np.empty((m, self.n_scores), self.dtype)
         self._m = m
+
+    def set_dropout_factor(self, factor: float) -> None:
+        """Let every dropout layer drop `factor` times its rate from now on, until `release`."""
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                layer.factor = factor
 
     def forward(self, X: Any) -> Any:
         """Return the raw scores of a batch as in training; call `prepare_training` before."""
@@ -262,17 +275,14 @@ class Network:
 
     def on(self, parameters: ParameterVector) -> "Network":
         """Return another network with the same layers on other numbers, cut in the same way."""
-        network = Network.__new__(Network)
-        network.__setstate__((self._specifications(), parameters))
-        return network
+        return Network(made(self._specifications()), parameters.values.dtype, parameters)
 
     def __getstate__(self) -> tuple:
         return self._specifications(), self.parameters
 
     def __setstate__(self, state: tuple) -> None:
-        specifications, self.parameters = state
-        self.layers = [layer(**spec) for layer, spec in specifications]
-        self._begin_life()
+        specifications, parameters = state
+        Network.__init__(self, made(specifications), parameters.values.dtype, parameters)
 
     def _specifications(self) -> list[tuple[type, dict]]:
         """Return the class and the fields that make each layer, without views and buffers."""
@@ -280,3 +290,8 @@ class Network:
             (type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init})  # type: ignore[arg-type]
             for layer in self.layers
         ]
+
+
+def made(specifications: list[tuple[type, dict]]) -> list[Layer]:
+    """Return new layers from their classes and fields."""
+    return [layer(**fields_of_it) for layer, fields_of_it in specifications]

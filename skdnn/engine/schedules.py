@@ -238,6 +238,31 @@ class WarmUp:
         return self.schedule((progress - self.fraction) / (1.0 - self.fraction), n_samples_seen)
 
 
+@dataclass(frozen=True)
+class Scheduled:
+    """value · schedule: a number that changes as training goes on.
+
+    Parameters
+    ----------
+    value : float
+        What the schedule's factor multiplies.
+    schedule : Schedule
+        Its factor.
+
+    Examples
+    --------
+    >>> decay = Scheduled(0.1, Cosine())
+    >>> [round(decay(progress, 0), 3) for progress in (0.0, 0.5, 1.0)]
+    [0.1, 0.05, 0.0]
+    """
+
+    value: float
+    schedule: Schedule
+
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
+        return self.value * self.schedule(progress, n_samples_seen)
+
+
 # "adaptive" is constant here: it is the stopping rule that divides the rate by 5 instead of
 # ending the training (see `skdnn.engine.stopping`).
 SCHEDULES: dict[str, type[Schedule]] = {

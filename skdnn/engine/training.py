@@ -56,7 +56,7 @@ from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
-from skdnn.engine.schedules import Schedule
+from skdnn.engine.schedules import Schedule, Scheduled
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.threads import DataParallel, one_blas_thread
 
@@ -80,7 +80,7 @@ class Descent:
         The whole of training, for the schedule, at least 1; `descend` is told how many to run.
     alpha : float, default=0.0
         L2 penalty ½ α ‖W‖², divided by the sum of the weights of the batch's rows; not negative.
-    weight_decay : float, default=0.0
+    weight_decay : float or Scheduled, default=0.0
         Decoupled weight decay: W -= lr · weight_decay · W before each step; not negative
         (Loshchilov and Hutter, 2019, Algorithm 2, with lr for the schedule alone, as in PyTorch).
     clip_norm : float or None, default=None
@@ -90,6 +90,9 @@ class Descent:
         Largest norm of the weights into a unit, positive (see `limit_unit_norms`).
     shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
+    dropout : Schedule or None, default=None
+        Factor of the rates of the dropout layers as training goes on; with it each rate must stay
+        in [0, 1).  None leaves them as they are.
     """
 
     optimizer: Optimizer
@@ -97,10 +100,11 @@ class Descent:
     schedule: Schedule
     n_epochs: int
     alpha: float = 0.0
-    weight_decay: float = 0.0
+    weight_decay: float | Scheduled = 0.0
     clip_norm: float | None = None
     max_norm: float | None = None
     shuffle: bool = True
+    dropout: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,13 @@ class Trainer:
         factor = descent.schedule(self.progress(part), self.n_samples)
         return descent.learning_rate * self.slowdown * factor
 
+    def weight_decay(self, part: float = 0.0) -> float:
+        """Return the weight decay at this point of the running epoch, before its factor lr."""
+        decay = self.descent.weight_decay
+        if isinstance(decay, Scheduled):
+            return decay(self.progress(part), self.n_samples)
+        return decay
+
     def run_epoch(self, batches: Batches) -> EpochResult:
         """Take one step for every batch; end early where the loss is not finite.
 
@@ -260,8 +271,9 @@ class Trainer:
         shuffling = self.shuffling if self.descent.shuffle else None
         with np.errstate(all="ignore"):  # a diverging loss is reported once, by the caller
             for i, batch in enumerate(batches.epoch(shuffling)):
-                lr = self.learning_rate(i / n_batches)
-                value = self.step(batch, lr)
+                part = i / n_batches
+                lr = self.learning_rate(part)
+                value = self.step(batch, lr, part)
                 total += value * batch.total
                 total_weight += batch.total
                 if not math.isfinite(value):
@@ -286,9 +298,14 @@ class Trainer:
         self.n_epochs += 1
         self.n_samples += n_samples
 
-    def step(self, batch: Batch, lr: float) -> float:
-        """Move the parameters once and return the objective before the move."""
+    def step(self, batch: Batch, lr: float, part: float = 0.0) -> float:
+        """Move the parameters once and return the objective before the move.
+
+        `part` of the running epoch is done, for the schedules of weight decay and dropout.
+        """
         descent, network = self.descent, self.network
+        if descent.dropout is not None:
+            network.set_dropout_factor(descent.dropout(self.progress(part), self.n_samples))
         parameters, g = network.parameters, network.gradient
         value = (self.workers or network).loss_and_gradient(batch, self.loss, descent.alpha)
         if descent.clip_norm is not None:
@@ -299,7 +316,7 @@ class Trainer:
         rates: Any = lr if factors is None else lr * factors
         if descent.weight_decay:
             W = parameters.weights
-            W *= 1.0 - descent.weight_decay * (lr if factors is None else rates[: W.size])
+            W *= 1.0 - self.weight_decay(part) * (lr if factors is None else rates[: W.size])
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
             limit_unit_norms(network, descent.max_norm)

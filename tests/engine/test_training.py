@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from engine_cases import LOSSES, build
+from engine_cases import LOSSES, Order, build
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.metrics import log_loss
 
+from skdnn.engine import threads
 from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
@@ -18,7 +19,7 @@ from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
 from skdnn.engine.parameters import Slot
-from skdnn.engine.schedules import Constant, Cosine, InverseScaling, WarmUp
+from skdnn.engine.schedules import Constant, Cosine, InverseScaling, Scheduled, WarmUp
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import (
     Descent,
@@ -126,6 +127,40 @@ def test_weight_decay_is_not_scaled_by_the_optimizer(rng):
     assert_allclose(difference[: weights.size], -0.05 * weights, atol=1e-14)
 
 
+def test_weight_decay_may_have_a_schedule(rng):
+    """Progress is that of the step within the epoch: in four steps the decay falls to a quarter."""
+    X, Y = data(rng)
+    falling = Scheduled(0.5, lambda progress, n_samples_seen: 1 - progress)
+    one = train(replace(PLAIN, weight_decay=falling, n_epochs=1, shuffle=False))
+    other = train(replace(PLAIN, n_epochs=1))
+    one.run_epoch(Batches(X, Y, None, 5))
+    for i in range(4):
+        other.descent = replace(other.descent, weight_decay=0.5 * (1 - i / 4))
+        other.step(Batch.of(X[5 * i : 5 * i + 5], Y[5 * i : 5 * i + 5]), 0.1)
+    assert_allclose(one.network.parameters.theta, other.network.parameters.theta, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_dropout_may_have_a_schedule(n_threads, rng, monkeypatch):
+    """A constant factor c gives, bit for bit, the training of layers with c times the rate."""
+    X, Y = data(rng)
+    halved, half = Order((4,), dropout=0.6), Order((4,), dropout=0.3)
+    trainers = [
+        train(replace(PLAIN, dropout=lambda progress, n_samples_seen: 0.5), order=halved),
+        train(order=half),
+    ]
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
+    for trainer in trainers:
+        batches = Batches(X, Y, None, 5)
+        trainer.start_workers(batches, n_threads)
+        trainer.run_epoch(batches)
+        trainer.release()
+    one, other = (trainer.network for trainer in trainers)
+    assert np.array_equal(one.parameters.theta, other.parameters.theta)
+    assert one.layers[1].rate == 0.6  # the specification stays
+    assert one.layers[1].factor == 1.0  # and what was set is over with the training
+
+
 def test_max_norm(rng):
     X, Y = data(rng)
     free, limited = train(), train(replace(PLAIN, max_norm=0.8))
@@ -200,7 +235,7 @@ def test_warm_up_batch_by_batch(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
     rates, step = [], trainer.step
-    trainer.step = lambda batch, lr: rates.append(lr) or step(batch, lr)
+    trainer.step = lambda batch, lr, part: rates.append(lr) or step(batch, lr, part)
     batches = Batches(X, Y, None, 5)
     last = [trainer.run_epoch(batches).learning_rate for _ in range(4)]
     assert_allclose(rates, [0.1 * min(i / 8, 1) for i in range(16)], atol=1e-15)
