@@ -11,7 +11,7 @@ from scipy import sparse
 from skdnn.engine import kernels
 from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batch
-from skdnn.engine.layers import Dropout, Layer
+from skdnn.engine.layers import Affine, Dense, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
 
@@ -40,6 +40,8 @@ class Network:
         All numbers of the network.
     gradient : ndarray of shape (p,)
         ∂L/∂θ as the last `loss_and_gradient` left it; there after `prepare_training`.
+    work : int
+        Multiplications a row at prediction.
     learning_rate_factors : ndarray of shape (p,) or None
         Factor of the learning rate of every parameter; there after `prepare_training`.
 
@@ -76,8 +78,9 @@ class Network:
         if parameters is None:
             parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
         self.parameters = parameters
-        self._widest = max(slot.shape[-1] for slot in parameters.slots)
-        self._at_prediction: list[Layer] = []
+        self._at_prediction = [layer for layer in self.layers if not layer.masks]
+        self._widest = max(layer.n_out for layer in self._at_prediction)
+        self.work = sum(layer.work for layer in self.layers)
         self._bind()
         # what `prepare_training` makes, and the buffers for batches of m rows
         self.rng: Any = None
@@ -88,7 +91,6 @@ class Network:
     def _bind(self) -> None:
         for layer, views in self._views_by_layer(self.parameters.values):
             layer.bind(views)
-        self._at_prediction = [one for one in self.layers if not isinstance(one, Dropout)]
 
     def _views_by_layer(self, vector: Array) -> list[tuple[Any, list]]:
         """Cut `vector` and return every layer that has parameters with its views."""
@@ -120,7 +122,22 @@ class Network:
     @property
     def n_scores(self) -> int:
         """Columns of the raw scores."""
-        return self.parameters.slots[-1].shape[-1]
+        return self._at_prediction[-1].n_out
+
+    @property
+    def dense(self) -> list[Dense]:
+        """The layers with a weight matrix, from the first to the last."""
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
+
+    @property
+    def input_layer(self) -> Affine:
+        """The layer that the columns of X go into; only dropout may stand before it."""
+        return self._at_prediction[0]  # type: ignore[return-value]
+
+    @property
+    def output_layer(self) -> Affine:
+        """The layer that returns the raw scores."""
+        return self._at_prediction[-1]  # type: ignore[return-value]
 
     def infer_in_chunks(self, X: Any, S: Array | None = None) -> Array:
         """Return the raw scores of all rows of X, of any dtype, some rows at a time.
@@ -190,8 +207,14 @@ class Network:
     def set_dropout_factor(self, factor: float) -> None:
         """Let every dropout layer drop `factor` times its rate from now on, until `release`."""
         for layer in self.layers:
-            if isinstance(layer, Dropout):
-                layer.factor = factor
+            if layer.masks:
+                layer.factor = factor  # type: ignore[attr-defined]
+
+    def limit_norms(self, max_norm: float) -> None:
+        """Make the weights into every unit no longer than `max_norm`."""
+        for layer in self.layers:
+            if layer.slots:
+                layer.limit_norms(max_norm)  # type: ignore[attr-defined]
 
     def forward(self, X: Any) -> Any:
         """Return the raw scores of a batch as in training; call `prepare_training` before."""

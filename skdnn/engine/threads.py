@@ -20,7 +20,6 @@ from threadpoolctl import ThreadpoolController
 
 from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batch
-from skdnn.engine.layers import BatchNorm, Dropout
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 
@@ -102,9 +101,7 @@ def infer(network: Network, X: Any) -> Array:
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
     raises ValueError where a value of X is beyond the network's dtype.
     """
-    if (
-        X.shape[0] * network.parameters.weights.size < MIN_PARALLEL_WORK
-    ):  # one multiplication a weight
+    if X.shape[0] * network.work < MIN_PARALLEL_WORK:
         return network.infer_in_chunks(X)
     with one_blas_thread() as n_threads:
         if n_threads == 1:
@@ -178,8 +175,8 @@ class DataParallel:
     @staticmethod
     def suits(network: Network, X: Any, batch_size: int) -> bool:
         """Whether a step is large enough, and its rows do not depend on each other."""
-        independent = not any(isinstance(layer, BatchNorm) for layer in network.layers)
-        work = 3 * batch_size * network.parameters.weights.size  # X W, Xᵀ dS, dS Wᵀ
+        independent = not any(layer.couples_rows for layer in network.layers)
+        work = 3 * batch_size * network.work  # X W, Xᵀ dS, dS Wᵀ
         return independent and not sparse.issparse(X) and work >= MIN_PARALLEL_WORK
 
     def loss_and_gradient(self, batch: Batch, loss: Loss, alpha: float = 0.0) -> float:
@@ -208,7 +205,7 @@ class DataParallel:
     def _draw_masks(self, parts: list[slice]) -> None:
         first = self.networks[0]
         for layers in zip(*(network.layers for network in self.networks), strict=True):
-            if isinstance(layers[0], Dropout):
+            if layers[0].masks:
                 mask = layers[0].draw(parts[-1].stop, first.dtype, first.rng)
                 for layer, rows in zip(layers, parts, strict=True):
                     layer.next_mask = mask[rows]

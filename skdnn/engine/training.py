@@ -13,6 +13,7 @@ A straight line:
 
 >>> import numpy as np
 >>> from skdnn.engine.initializers import Zeros
+>>> from skdnn.engine.layers import Dense
 >>> from skdnn.engine.losses import SquaredError
 >>> from skdnn.engine.optimizers import SGD
 >>> from skdnn.engine.schedules import Constant
@@ -52,7 +53,6 @@ from scipy.optimize import minimize
 from skdnn.engine import kernels
 from skdnn.engine.arrays import Array, own
 from skdnn.engine.batches import Batch, Batches
-from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
@@ -87,7 +87,7 @@ class Descent:
         Largest ‖g‖₂, positive; a longer g, penalty included, is scaled back to it (Pascanu, Mikolov
         and Bengio, 2013, Algorithm 1).
     max_norm : float or None, default=None
-        Largest norm of the weights into a unit, positive (see `limit_unit_norms`).
+        Largest norm of the weights into a unit, positive (see `Dense.limit_norms`).
     shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
     dropout : Schedule or None, default=None
@@ -319,19 +319,8 @@ class Trainer:
             W *= 1.0 - self.weight_decay(part) * (lr if factors is None else rates[: W.size])
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
-            limit_unit_norms(network, descent.max_norm)
+            network.limit_norms(descent.max_norm)
         return value
-
-
-def limit_unit_norms(network: Network, max_norm: float) -> None:
-    """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j of a `Dense` layer where that is below 1.
-
-    Srivastava et al. (2014, sec. 5.1).
-    """
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            norms = np.sqrt(np.einsum("ij,ij->j", layer.W, layer.W))
-            layer.W *= max_norm / np.maximum(norms, max_norm)
 
 
 class Listener(Protocol):

@@ -365,7 +365,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._network = in_place_of(before, network) if apart else network
         course.published = fingerprint(self._network)
         self.t_ = trainer.n_samples
-        self.n_layers_ = sum(isinstance(layer, Dense) for layer in network.layers) + 1
+        self.n_layers_ = len(network.dense) + 1
         self.n_outputs_ = self._target.n_scores
         self.out_activation_ = trainer.loss.out_activation
         self.history_ = history
@@ -448,7 +448,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
             self._network = self._network.replica()
             self._network.own()
-        return [layer for layer in self._network.layers if isinstance(layer, Dense)]
+        return self._network.dense
 
     def _raw_scores(self, X):
         """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_), and the dtype

@@ -13,7 +13,6 @@ import numpy as np
 from scipy import sparse
 
 from skdnn.engine.batches import Scaling
-from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.data import in_double
 
@@ -199,18 +198,9 @@ def warn_of_blur(scaling: Scaling, given, X, dtype) -> None:
 
 def fold(scaling: Scaling, network: Network) -> None:
     """Let the first layer take X as it is: W ← W / scale, b ← b - shift W."""
-    first = first_layer(network)
-    first.W /= scaling.scale[:, None]
-    first.b -= scaling.shift @ first.W
+    network.input_layer.rescale_inputs(scaling.scale, scaling.shift)
 
 
 def unfold(scaling: Scaling, network: Network) -> None:
     """Undo `fold`, to train on."""
-    first = first_layer(network)
-    first.b += scaling.shift @ first.W
-    first.W *= scaling.scale[:, None]
-
-
-def first_layer(network: Network) -> Dense:
-    """Return the layer that the columns of X go into; only dropout may stand before it."""
-    return next(layer for layer in network.layers if isinstance(layer, Dense))
+    network.input_layer.unscale_inputs(scaling.scale, scaling.shift)

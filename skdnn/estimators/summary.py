@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 
 from skdnn.engine.activations import ACTIVATIONS
-from skdnn.engine.layers import BatchNorm, Dense, Dropout
 
 
 @dataclass
@@ -42,12 +41,12 @@ def summarize(estimator) -> list[LayerSummary]:
     """Return the layers of a fitted estimator, from the input to the output."""
     rows = [LayerSummary("Input", estimator.n_features_in_)]
     for layer in estimator._network.layers:
-        if isinstance(layer, Dense):
+        if layer.work:
             rows.append(LayerSummary(f"Hidden {len(rows)}", layer.n_out))
         row = rows[-1]
-        if isinstance(layer, BatchNorm):
+        if layer.couples_rows:
             row.batch_norm = True
-        elif isinstance(layer, Dropout):
+        elif layer.masks:
             row.dropout = layer.rate
         else:
             row.activation = activation_name(layer.activation)

@@ -8,7 +8,6 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
 from skdnn.engine.batches import Batches
-from skdnn.engine.layers import Dense, Dropout
 from skdnn.estimators.checks import check_combination
 from skdnn.estimators.course import adapted, begin
 from skdnn.estimators.data import check_sample
@@ -47,11 +46,10 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     rows = batches.rows, network.dtype, batches.scaling
     at_once = Batches(batches.X, batches.Y, batches.weight, max_rows, *rows)
     batch = next(at_once.epoch(rng))
-    network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
+    network.layers = [layer for layer in network.layers if not layer.masks]
     network.prepare_training(None)
     network.loss_and_gradient(batch, net._loss(net._target), net.alpha)
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-    return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
+    return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in network.dense])
 
 
 class GradientFlowDisplay:

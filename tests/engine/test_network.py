@@ -1,5 +1,6 @@
 import pickle
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from skdnn.engine import network as network_module
 from skdnn.engine.activations import ACTIVATIONS
 from skdnn.engine.batches import Batch
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Dense, Dropout
+from skdnn.engine.layers import Dense, Dropout, Parametric
 from skdnn.engine.losses import SoftmaxCrossEntropy, SquaredError
+from skdnn.engine.network import Network
+from skdnn.engine.parameters import Slot
 
 every_order = pytest.mark.parametrize("order", ORDERS)
 
@@ -226,6 +229,72 @@ def test_inference_does_not_disturb_a_training_step(rng):
         network.backward(dS)
         gradients.append(network.gradient.copy())
     assert np.array_equal(*gradients)
+
+
+# Columns are what the layers say, not what their parameters look like -----------------------------
+
+
+@dataclass
+class Waves(Parametric):
+    """Y = [sin(c x), …] with four frequencies a column: its arrays are narrower than Y."""
+
+    n_in: int
+
+    @property
+    def n_out(self):
+        return 4 * self.n_in
+
+    @property
+    def slots(self):
+        return (Slot((4,), "others"),)
+
+    def bind(self, values):
+        (self.c,) = values
+
+    def initialize(self, rng):
+        self.c[:] = [1, 2, 3, 4]
+
+    def bind_gradient(self, gradients, propagate):
+        (self.dc,) = gradients
+
+    def allocate(self, m, dtype, rng):
+        self.Y = np.empty((m, self.n_out), dtype)
+
+    def infer(self, X, out=None):
+        Y = np.empty((len(X), self.n_out), X.dtype) if out is None else out
+        np.sin(X[:, :, None] * self.c, out=Y.reshape(len(X), self.n_in, 4))
+        return Y
+
+    def forward(self, X):
+        self.X = X
+        return self.infer(X, self.Y)
+
+    def backward(self, dY):
+        D = np.cos(self.X[:, :, None] * self.c) * dY.reshape(*self.X.shape, 4)
+        np.einsum("mij,mi->j", D, self.X, out=self.dc)
+        return D @ self.c
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["first layer", "last layer"])
+def test_a_layer_may_be_wider_than_its_parameters(last, rng, monkeypatch):
+    init = get_initializer("glorot_uniform")
+    layers = [Dense(3, 3, init), Waves(3)] if last else [Waves(3), Dense(12, 2, init)]
+    network = Network(layers, "float64")
+    network.initialize(rng)
+    X = rng.normal(size=(50, 3))
+    monkeypatch.setattr(network_module, "CHUNK_NUMBERS", 12 * 7)
+    assert network.n_scores == (12 if last else 2)
+    assert np.array_equal(network.infer_in_chunks(X), network.infer(X))
+    T, start = rng.normal(size=(50, network.n_scores)), network.parameters.theta.copy()
+    network.prepare_training(rng)
+
+    def objective(theta):
+        network.parameters.theta[:] = theta
+        return network.loss_and_gradient(Batch.of(X, T), SquaredError())
+
+    d = rng.normal(size=start.size)
+    objective(start)
+    assert_allclose(network.gradient @ d, slope_along(objective, start, d), rtol=1e-6)
 
 
 # One vector, many views ---------------------------------------------------------------------------

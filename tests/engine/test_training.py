@@ -27,7 +27,6 @@ from skdnn.engine.training import (
     Trainer,
     descend,
     descend_lbfgs,
-    limit_unit_norms,
 )
 
 PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
@@ -179,7 +178,7 @@ def test_max_norm(rng):
 def test_limit_leaves_zero_weights():
     network = build("linear")
     network.parameters.values[:] = 0.0
-    limit_unit_norms(network, 1.0)
+    network.limit_norms(1.0)
     assert not network.parameters.values.any()
 
 
