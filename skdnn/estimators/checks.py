@@ -19,10 +19,9 @@ from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
 from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
 from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.optimizers import OPTIMIZERS
-from skdnn.engine.schedules import SCHEDULES
+from skdnn.engine.schedules import SCHEDULES, rises
 from skdnn.estimators._sklearn import HasMethods, Hidden, Interval, Options, StrOptions
 from skdnn.estimators.construction import (
-    RISING,
     GivenSchedule,
     defaults_of,
     hidden_sizes,
@@ -257,7 +256,7 @@ def without_effect(estimator, n_hidden: int, has_validation_data: bool):
         elif not estimator.momentum:
             yield "momentum=0", ["nesterovs_momentum"]
         yield f"solver={solver!r}", [*unused, "max_fun"]
-        if estimator.learning_rate in RISING:
+        if rises(estimator.learning_rate):
             yield f"learning_rate={estimator.learning_rate!r}", ["warmup"]
         if estimator.learning_rate != "invscaling":
             yield f"learning_rate={estimator.learning_rate!r}", ["power_t"]

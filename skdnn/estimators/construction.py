@@ -14,13 +14,9 @@ from skdnn.engine.initializers import get_bias_initializer, get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import SGD, get_optimizer
-from skdnn.engine.schedules import SCHEDULES, InverseScaling, Schedule, WarmUp, get_schedule
+from skdnn.engine.schedules import InverseScaling, Schedule, WarmUp, get_schedule, rises
 from skdnn.engine.training import Descent
 
-# Schedules that bring training to its end at max_iter: getting there is no lack of convergence.
-ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
-# Those with a rise of their own.
-RISING = ("one_cycle", "coslog4")
 MANY_SAMPLES = 10_000.0  # what "invscaling" counts as one with an adaptive solver
 
 
@@ -108,13 +104,6 @@ def build_optimizer(estimator):
     return optimizer(**{name: getattr(estimator, name) for name in defaults_of(optimizer)})
 
 
-def anneals(schedule) -> bool:
-    """Whether a schedule, by name or as an object, brings training to its end at max_iter."""
-    if isinstance(schedule, WarmUp):
-        return anneals(schedule.schedule)
-    return schedule in ANNEALING or type(schedule) in [SCHEDULES[name] for name in ANNEALING]
-
-
 @cache
 def defaults_of(made_from: type) -> dict:
     """Return the names and the defaults of what an estimator or a specification is made from."""
@@ -152,7 +141,7 @@ def build_schedule(estimator) -> Schedule:
             schedule = schedule()
     else:
         schedule = GivenSchedule(schedule)
-    warms_up = estimator.warmup and estimator.learning_rate not in RISING
+    warms_up = estimator.warmup and not rises(estimator.learning_rate)
     return WarmUp(estimator.warmup, schedule) if warms_up else schedule
 
 

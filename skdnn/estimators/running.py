@@ -11,9 +11,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn.engine.batches import Batches
+from skdnn.engine.schedules import anneals
 from skdnn.engine.stopping import Outcome, divergence_epoch
 from skdnn.engine.training import Listener, Trainer, descend, descend_lbfgs
-from skdnn.estimators.construction import anneals
 from skdnn.estimators.course import Course
 
 RAN_OFF = "Training ran off: predictions are off by orders of magnitude, or infinite"
