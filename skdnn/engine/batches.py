@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -55,6 +55,47 @@ class Scaling:
         return out
 
 
+class Batch(NamedTuple):
+    """Some rows that a step learns from; a NamedTuple, because there is one a step.
+
+    Attributes
+    ----------
+    X : ndarray or csr_array of shape (m, n_in)
+        Inputs.
+    T : ndarray of shape (m,) or (m, k)
+        Targets, as the loss wants them.
+    weight : ndarray of shape (m,) or None
+        Weights of the rows, positive in sum; None is all ones.
+    total : float
+        Σᵢ wᵢ, summed in float64 whatever the dtype of the weights is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch = Batch.of(np.eye(3), np.arange(3), np.array([1.0, 2.0, 0.5]))
+    >>> batch.total
+    3.5
+    >>> batch.part(slice(1, 3)).total
+    2.5
+    """
+
+    X: Any
+    T: Array
+    weight: Array | None
+    total: float
+
+    @classmethod
+    def of(cls, X: Any, T: Array, weight: Array | None = None) -> "Batch":
+        """Return these rows as a batch, their weights summed."""
+        total = float(len(T)) if weight is None else float(weight.sum(dtype=np.float64))
+        return cls(X, T, weight, total)
+
+    def part(self, rows: slice) -> "Batch":
+        """Return some of the rows as a batch, views of this one."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Batch.of(self.X[rows], self.T[rows], weight)
+
+
 class Batches:
     """The rows of a data set, some at a time.
 
@@ -79,7 +120,7 @@ class Batches:
     --------
     >>> import numpy as np
     >>> batches = Batches(np.eye(5), np.arange(4), None, 3, rows=np.array([0, 1, 2, 4]))
-    >>> [(X.argmax(axis=1).tolist(), Y.tolist()) for X, Y, weight in batches.epoch()]
+    >>> [(batch.X.argmax(axis=1).tolist(), batch.T.tolist()) for batch in batches.epoch()]
     [([0, 1, 2], [0, 1, 2]), ([4], [3])]
 
     The columns of X in units of their own:
@@ -87,7 +128,7 @@ class Batches:
     >>> scaling = Scaling(shift=np.array([10.0, 0.0]), scale=np.array([2.0, 1.0]))
     >>> batches = Batches(np.array([[10.0, 3.0], [14.0, 4.0]]), np.arange(2), None, 2, None, None,
     ...                   scaling)
-    >>> next(batches.epoch())[0]
+    >>> next(batches.epoch()).X
     array([[0., 3.],
            [2., 4.]])
     """
@@ -119,8 +160,8 @@ class Batches:
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
 
-    def epoch(self, rng: np.random.Generator | None = None) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield (X, Y, weight) batch by batch, in the order of the rows or shuffled by `rng`.
+    def epoch(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        """Yield batch by batch, in the order of the rows or shuffled by `rng`.
 
         A batch is valid until the next one is asked for.  It may be a view of the data: only read
         it.
@@ -132,20 +173,22 @@ class Batches:
 
         Yields
         ------
-        X : ndarray or csr_array of shape (m, n_in)
-        Y : ndarray of shape (m,) or (m, k)
-        weight : ndarray of shape (m,) or None
+        Batch
+            m rows, m = ``batch_size`` but for the last ones.
         """
-        order = None if rng is None else rng.permutation(self.n)
+        order, full = None if rng is None else rng.permutation(self.n), float(self.batch_size)
         for start in range(0, self.n, self._block):
             some = slice(start, min(start + self._block, self.n))
-            X, Y, weight = self._take(some if order is None else order[some])
-            if len(Y) <= self.batch_size:
-                yield X, Y, weight
+            X, T, weight = self._take(some if order is None else order[some])
+            if len(T) <= self.batch_size:
+                yield Batch.of(X, T, weight)
                 continue
-            for first in range(0, len(Y), self.batch_size):
-                batch = slice(first, first + self.batch_size)
-                yield X[batch], Y[batch], None if weight is None else weight[batch]
+            for first in range(0, len(T), self.batch_size):
+                rows = slice(first, first + self.batch_size)
+                if weight is None and rows.stop <= len(T):  # nothing to sum, and a call less
+                    yield Batch(X[rows], T[rows], None, full)
+                else:
+                    yield Batch.of(X[rows], T[rows], None if weight is None else weight[rows])
 
     def _take(self, some: slice | Array) -> tuple[Any, Any, Any]:
         X_buffer, Y_buffer, weight_buffer = self._buffers
@@ -160,7 +203,7 @@ class Batches:
 
     def weight_sum(self) -> float:
         """Return Σᵢ wᵢ over the rows in use."""
-        return float(self.n if self.weight is None else self.weight.sum(dtype=np.float64))
+        return Batch.of(self.X, self.Y, self.weight).total
 
 
 def _rows_of(A: Any, rows: slice | Array, buffer: Array | None) -> Any:

@@ -7,7 +7,11 @@ buffer, valid until its next call.  `infer` touches no buffer, so threads may sh
 
 Conventions
 -----------
-A batch has m rows.  What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
+A batch has m rows, in every layer.  The members of an ensemble lie in the columns: k members of n
+columns each are an array of shape (m, k · n), C-contiguous, so that what is shared by the members
+sees (m · k, n) without a copy, and all that works by column or by entry works as it is.
+
+What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
 (``Y``) shape (m, n_out), and each derivative the shape of what it is named after; n_in = n_out but
 for `Dense`.  All are arrays of the network's dtype, float32 or float64; the first layer, if it is
 `Dense` or `Dropout`, may be given a csr_array.  Fields are not checked.
@@ -40,18 +44,37 @@ from skdnn.engine.parameters import Slot
 class Layer(Protocol):
     """A differentiable function of a batch of rows.
 
+    A class that names it as its base inherits what is said here of `slots`, `work`, `couples_rows`,
+    `masks` and `preactivation`, which holds for most layers.
+
     Attributes
     ----------
     n_out : int
         Columns of what it returns.
     slots : tuple of Slot
         The arrays it wants in the parameter vector; a layer that wants any is `Parametric`.
+    work : int
+        Multiplications a row in its matrix products.  They decide about threads, so what is done
+        once an entry does not count.
+    couples_rows : bool
+        Whether in training a row of Y depends on the other rows of X, so that a batch cannot be
+        shared out over threads.
+    masks : bool
+        Whether it multiplies X by random masks in training and is the identity at prediction, as
+        `Dropout` does and with the same attributes.
     """
 
     n_out: int
+    couples_rows: ClassVar[bool] = False
+    masks: ClassVar[bool] = False
 
     @property
-    def slots(self) -> tuple[Slot, ...]: ...
+    def slots(self) -> tuple[Slot, ...]:
+        return ()
+
+    @property
+    def work(self) -> int:
+        return 0
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         """Make the buffers for batches of m rows; `rng` is where random layers draw from.
@@ -61,6 +84,13 @@ class Layer(Protocol):
 
     def infer(self, X: Any, out: Array | None = None) -> Any:
         """Return Y as at prediction, in ``out`` of shape (m, n_out) or new (or X itself)."""
+
+    def preactivation(self, X: Any) -> Array | None:
+        """Return S, what its activation is applied to, in a new array, or X if that is S.
+
+        None if it has no activation.
+        """
+        return None
 
     def forward(self, X: Any) -> Any:
         """Return Y as in training, and remember what `backward` needs."""
@@ -84,6 +114,30 @@ class Parametric(Layer, Protocol):
         Without `propagate` no layer below has parameters, and `backward` may return None.
         """
 
+    def limit_norms(self, max_norm: float) -> None:
+        """Make the weights into a unit no longer than `max_norm`, if it has units."""
+        return
+
+
+class Affine(Parametric, Protocol):
+    """A layer that can take over units of measurement: the first and the last of a network.
+
+    ``scale`` and ``shift`` have shape (n_in,) for inputs, (n_out,) for outputs.  The methods change
+    the parameters in place, in pairs of inverses.
+    """
+
+    def rescale_inputs(self, scale: Array, shift: Array) -> None:
+        """Take from now on x instead of (x - shift) / scale."""
+
+    def unscale_inputs(self, scale: Array, shift: Array) -> None:
+        """Undo `rescale_inputs`."""
+
+    def rescale_outputs(self, scale: Array, shift: Array) -> None:
+        """Return from now on y scale + shift instead of y; without an activation only."""
+
+    def unscale_outputs(self, scale: Array, shift: Array) -> None:
+        """Undo `rescale_outputs`."""
+
 
 def buffer() -> Any:
     """A field that is no part of a layer's specification: a view or a buffer."""
@@ -91,7 +145,7 @@ def buffer() -> Any:
 
 
 @dataclass
-class Dense:
+class Dense(Affine):
     """Y = σ(S), S = X W + b.
 
     Backwards dS = dY ⊙ σ'(S), dW = Xᵀ dS, db = 1ᵀ dS, dX = dS Wᵀ (Rumelhart, Hinton and Williams,
@@ -142,6 +196,10 @@ class Dense:
         return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "others")
 
     @property
+    def work(self) -> int:
+        return self.n_in * self.n_out
+
+    @property
     def in_place(self) -> bool:
         """Whether Y takes the place of S; an activation of the user's own may not say."""
         return getattr(self.activation, "from_output", False)
@@ -170,6 +228,9 @@ class Dense:
         self._forward(X, S, Y)
         return Y
 
+    def preactivation(self, X: Any) -> Array:
+        return X @ self.W + self.b
+
     def forward(self, X: Any) -> Array:
         self.X = X
         self._forward(X, self.S, self.Y)
@@ -192,9 +253,35 @@ class Dense:
             dS.sum(axis=0, out=self.db)
         return self.dX
 
+    def limit_norms(self, max_norm: float) -> None:
+        """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j for which that is below 1.
+
+        Srivastava et al. (2014, sec. 5.1).
+        """
+        norms = np.sqrt(np.einsum("ij,ij->j", self.W, self.W))
+        self.W *= max_norm / np.maximum(norms, max_norm)
+
+    def rescale_inputs(self, scale: Array, shift: Array) -> None:
+        self.W /= scale[:, None]
+        self.b -= shift @ self.W
+
+    def unscale_inputs(self, scale: Array, shift: Array) -> None:
+        self.b += shift @ self.W
+        self.W *= scale[:, None]
+
+    def rescale_outputs(self, scale: Array, shift: Array) -> None:
+        self.W *= scale
+        self.b *= scale
+        self.b += shift
+
+    def unscale_outputs(self, scale: Array, shift: Array) -> None:
+        self.W /= scale
+        self.b -= shift
+        self.b /= scale
+
 
 @dataclass
-class Activate:
+class Activate(Layer):
     """Y = σ(S), elementwise; dS = dY ⊙ σ'(S).  A Dense layer has an activation of its own.
 
     Parameters
@@ -210,7 +297,6 @@ class Activate:
     S: Array = buffer()
     Y: Array = buffer()
     D: Array = buffer()
-    slots: ClassVar[tuple[Slot, ...]] = ()
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.Y = np.empty((m, self.n_out), dtype)
@@ -220,6 +306,9 @@ class Activate:
         Y = np.empty_like(S) if out is None else out
         self.activation.forward(S, Y)
         return Y
+
+    def preactivation(self, S: Array) -> Array:
+        return S
 
     def forward(self, S: Array) -> Array:
         self.S = S
@@ -231,7 +320,7 @@ class Activate:
 
 
 @dataclass
-class BatchNorm:
+class BatchNorm(Parametric):
     """Y = γ Ŝ + β, Ŝ = (S - μ) / √(var + ε), μ and var of the batch (Ioffe and Szegedy, 2015).
 
     A batch of one row has no variance: Ŝ is 0, and the running statistics stay as they were.
@@ -276,6 +365,7 @@ class BatchNorm:
     S_hat: Array = buffer()
     Y: Array = buffer()
     dS: Array = buffer()
+    couples_rows: ClassVar[bool] = True
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -324,12 +414,13 @@ class BatchNorm:
 
 
 @dataclass
-class Dropout:
+class Dropout(Layer):
     """Y = X ⊙ M, M = 1 / (1 - rate) with probability 1 - rate, else 0 (Srivastava et al., 2014).
 
     The identity at prediction; dX = dY ⊙ M.  The probability is rounded to 16 bits, away from 0
     and 1, and M is the inverse of the rounded one.  Of a csr_array only what is stored can be
-    dropped.
+    dropped.  In training `factor`, which is 1 at first and no part of the specification,
+    multiplies the rate (see `Network.set_dropout_factor`).
 
     Parameters
     ----------
@@ -350,20 +441,22 @@ class Dropout:
 
     n_out: int
     rate: float
+    factor: float = buffer()
     rng: np.random.Generator = buffer()
     drawn_mask: Array = buffer()
     next_mask: Array | None = buffer()
     mask: Array = buffer()
     Y: Array = buffer()
-    slots: ClassVar[tuple[Slot, ...]] = ()
+    masks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        self.factor = 1.0
         self.drawn_mask, self.next_mask = np.empty(0, np.float32), None
 
     @property
     def keep(self) -> int:
         """How many of the 2¹⁶ values of a draw keep an entry."""
-        return min(max(round((1.0 - self.rate) * 65536), 1), 65535)
+        return min(max(round((1.0 - self.factor * self.rate) * 65536), 1), 65535)
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
         self.rng = rng

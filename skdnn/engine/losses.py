@@ -472,3 +472,58 @@ class PerOutput:
         for S_j, y_j, dS_j in zip(self.split(S), Y.T, self.split(dS), strict=True):
             value += self.loss.value_and_gradient(S_j, y_j, weight, dS_j)
         return value
+
+
+@dataclass(frozen=True)
+class MeanOverMembers:
+    """ℓ = Σⱼ ℓ(s⁽ʲ⁾, y) / k: the members of an ensemble, each with scores for the same targets.
+
+    The members lie side by side in the columns of S.  What they predict together is the mean of
+    their predictions, for example of their probabilities.
+
+    Parameters
+    ----------
+    loss : Loss
+        That of every member.
+    k : int
+        Number of members, at least 1; S is of shape (m, k · n), n the columns that `loss` wants.
+
+    Examples
+    --------
+    >>> loss = MeanOverMembers(LogisticCrossEntropy(), 2)
+    >>> S, dS = np.array([[0.0, 1000.0]]), np.empty((1, 2))
+    >>> loss.predict(S).tolist()
+    [[0.75]]
+    >>> value = loss.value_and_gradient(S, np.array([[1.0]]), None, dS)
+    >>> f"{value:.4f}", dS.tolist()
+    ('0.3466', [[-0.25, 0.0]])
+    """
+
+    loss: Loss
+    k: int
+
+    @property
+    def out_activation(self) -> str:  # type: ignore[override]
+        return self.loss.out_activation
+
+    @property
+    def relative(self) -> bool:  # type: ignore[override]
+        return self.loss.relative
+
+    @property
+    def standardised_by(self) -> str | None:  # type: ignore[override]
+        return self.loss.standardised_by
+
+    def split(self, S: Array) -> list[Array]:
+        """Cut the columns of S into one view a member."""
+        return np.split(S, self.k, axis=1)
+
+    def predict(self, S: Array) -> Array:
+        return np.mean([self.loss.predict(member) for member in self.split(S)], axis=0)
+
+    def value_and_gradient(self, S: Array, Y: Array, weight: Array | None, dS: Array) -> float:
+        value = 0.0
+        for S_j, dS_j in zip(self.split(S), self.split(dS), strict=True):
+            value += self.loss.value_and_gradient(S_j, Y, weight, dS_j)
+        dS /= self.k
+        return value / self.k

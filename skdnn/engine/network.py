@@ -10,7 +10,8 @@ from scipy import sparse
 
 from skdnn.engine import kernels
 from skdnn.engine.arrays import Array
-from skdnn.engine.layers import Dropout, Layer
+from skdnn.engine.batches import Batch
+from skdnn.engine.layers import Affine, Dense, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.parameters import ParameterVector
 
@@ -30,6 +31,8 @@ class Network:
         last with parameters gives the scores.
     dtype : {"float32", "float64"}
         Type of all numbers.
+    parameters : ParameterVector, default=None
+        Numbers in that type, cut as the layers want them; None makes new ones, all zero.
 
     Attributes
     ----------
@@ -37,6 +40,8 @@ class Network:
         All numbers of the network.
     gradient : ndarray of shape (p,)
         ∂L/∂θ as the last `loss_and_gradient` left it; there after `prepare_training`.
+    work : int
+        Multiplications a row at prediction.
     learning_rate_factors : ndarray of shape (p,) or None
         Factor of the learning rate of every parameter; there after `prepare_training`.
 
@@ -58,29 +63,34 @@ class Network:
     A step of gradient descent:
 
     >>> from skdnn.engine.losses import SquaredError
-    >>> X, Y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    >>> batch = Batch.of(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
     >>> network.prepare_training(np.random.default_rng(0))
-    >>> before = network.loss_and_gradient(X, Y, None, SquaredError())
+    >>> before = network.loss_and_gradient(batch, SquaredError())
     >>> network.parameters.theta -= 0.1 * network.gradient
-    >>> network.loss_and_gradient(X, Y, None, SquaredError()) < before
+    >>> network.loss_and_gradient(batch, SquaredError()) < before
     True
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: Any):
+    def __init__(
+        self, layers: Sequence[Layer], dtype: Any, parameters: ParameterVector | None = None
+    ):
         self.layers = list(layers)
-        self.parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
-        self._begin_life()
-
-    def _begin_life(self) -> None:
-        self.rng: Any = None  # a generator, in training
-        self._m = -1  # rows of the buffers
-        self._widest = max(slot.shape[-1] for slot in self.parameters.slots)
+        if parameters is None:
+            parameters = ParameterVector([s for layer in layers for s in layer.slots], dtype)
+        self.parameters = parameters
+        self._at_prediction = [layer for layer in self.layers if not layer.masks]
+        self._widest = max(layer.n_out for layer in self._at_prediction)
+        self.work = sum(layer.work for layer in self.layers)
         self._bind()
+        # what `prepare_training` makes, and the buffers for batches of m rows
+        self.rng: Any = None
+        self.learning_rate_factors: Array | None = None
+        self.gradient = self._dW = np.empty(0, self.dtype)
+        self._m, self._dS = -1, np.empty(0, self.dtype)
 
     def _bind(self) -> None:
         for layer, views in self._views_by_layer(self.parameters.values):
             layer.bind(views)
-        self._at_prediction = [one for one in self.layers if not isinstance(one, Dropout)]
 
     def _views_by_layer(self, vector: Array) -> list[tuple[Any, list]]:
         """Cut `vector` and return every layer that has parameters with its views."""
@@ -112,7 +122,22 @@ class Network:
     @property
     def n_scores(self) -> int:
         """Columns of the raw scores."""
-        return self.parameters.slots[-1].shape[-1]
+        return self._at_prediction[-1].n_out
+
+    @property
+    def dense(self) -> list[Dense]:
+        """The layers with a weight matrix, from the first to the last."""
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
+
+    @property
+    def input_layer(self) -> Affine:
+        """The layer that the columns of X go into; only dropout may stand before it."""
+        return self._at_prediction[0]  # type: ignore[return-value]
+
+    @property
+    def output_layer(self) -> Affine:
+        """The layer that returns the raw scores."""
+        return self._at_prediction[-1]  # type: ignore[return-value]
 
     def infer_in_chunks(self, X: Any, S: Array | None = None) -> Array:
         """Return the raw scores of all rows of X, of any dtype, some rows at a time.
@@ -169,7 +194,7 @@ class Network:
         self.learning_rate_factors = self.parameters.learning_rate_factors()
         self.gradient = np.zeros_like(self.parameters.theta)
         self._dW = self.gradient[: self.parameters.weights.size]
-        self._m, self._dS = -1, np.empty(0)
+        self._m = -1
         for i, (layer, views) in enumerate(self._views_by_layer(self.gradient)):
             layer.bind_gradient(views, propagate=i > 0)
 
@@ -178,6 +203,18 @@ class Network:
             layer.allocate(m, self.dtype, self.rng)
         self._dS = np.empty((m, self.n_scores), self.dtype)
         self._m = m
+
+    def set_dropout_factor(self, factor: float) -> None:
+        """Let every dropout layer drop `factor` times its rate from now on, until `release`."""
+        for layer in self.layers:
+            if layer.masks:
+                layer.factor = factor  # type: ignore[attr-defined]
+
+    def limit_norms(self, max_norm: float) -> None:
+        """Make the weights into every unit no longer than `max_norm`."""
+        for layer in self.layers:
+            if layer.slots:
+                layer.limit_norms(max_norm)  # type: ignore[attr-defined]
 
     def forward(self, X: Any) -> Any:
         """Return the raw scores of a batch as in training; call `prepare_training` before."""
@@ -197,21 +234,15 @@ class Network:
             if dS is None:
                 return
 
-    def loss_and_gradient(
-        self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
-    ) -> float:
+    def loss_and_gradient(self, batch: Batch, loss: Loss, alpha: float = 0.0) -> float:
         """Evaluate the objective on a batch, and its gradient into `gradient`.
 
         L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ, where W is every weight matrix.
 
         Parameters
         ----------
-        X : ndarray or csr_array of shape (m, n_in)
-            Rows of the batch.
-        Y : ndarray of shape (m,) or (m, k)
-            Targets, as the loss wants them.
-        weight : ndarray of shape (m,) or None
-            Weights of the rows, positive in sum; None is all ones.
+        batch : Batch
+            Rows, their targets and their weights.
         loss : Loss
             ℓ.
         alpha : float, default=0.0
@@ -222,19 +253,17 @@ class Network:
         float
             L(θ).
         """
-        value = self.partial_loss_and_gradient(X, Y, weight, loss)
-        total = len(Y) if weight is None else float(weight.sum(dtype=np.float64))
-        return value + self.add_penalty(alpha / total)
+        value = self.partial_loss_and_gradient(batch, loss)
+        return value + self.add_penalty(alpha / batch.total)
 
-    def partial_loss_and_gradient(
-        self, X: Any, Y: Array, weight: Array | None, loss: Loss, share: float = 1.0
-    ) -> float:
+    def partial_loss_and_gradient(self, batch: Batch, loss: Loss, share: float = 1.0) -> float:
         """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient into `gradient`.
 
         Arguments as `loss_and_gradient`'s; ``share`` is that of these rows in a larger batch.
         """
+        X, T, weight, _ = batch
         S = self.forward(X)
-        value = loss.value_and_gradient(S, Y, weight, self._dS)
+        value = loss.value_and_gradient(S, T, weight, self._dS)
         if share != 1.0:
             self._dS *= share
         self.backward(self._dS)
@@ -269,17 +298,14 @@ class Network:
 
     def on(self, parameters: ParameterVector) -> "Network":
         """Return another network with the same layers on other numbers, cut in the same way."""
-        network = Network.__new__(Network)
-        network.__setstate__((self._specifications(), parameters))
-        return network
+        return Network(made(self._specifications()), parameters.values.dtype, parameters)
 
     def __getstate__(self) -> tuple:
         return self._specifications(), self.parameters
 
     def __setstate__(self, state: tuple) -> None:
-        specifications, self.parameters = state
-        self.layers = [layer(**spec) for layer, spec in specifications]
-        self._begin_life()
+        specifications, parameters = state
+        Network.__init__(self, made(specifications), parameters.values.dtype, parameters)
 
     def _specifications(self) -> list[tuple[type, dict]]:
         """Return the class and the fields that make each layer, without views and buffers."""
@@ -287,3 +313,8 @@ class Network:
             (type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init})  # type: ignore[arg-type]
             for layer in self.layers
         ]
+
+
+def made(specifications: list[tuple[type, dict]]) -> list[Layer]:
+    """Return new layers from their classes and fields."""
+    return [layer(**fields_of_it) for layer, fields_of_it in specifications]

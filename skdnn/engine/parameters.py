@@ -21,7 +21,7 @@ from skdnn.engine.arrays import Array, own
 ZONES = ("weights", "others", "statistics")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slot:
     """A place for one array in the vector.
 
@@ -31,8 +31,9 @@ class Slot:
         Shape of the array.
     zone : {"weights", "others", "statistics"}
         Where in the vector it lies.
-    rate : float, default=1.0
-        Factor of the learning rate for this array, not negative; 0 keeps it as it is.
+    rate : float or array-like, default=1.0
+        Factor of the learning rate for this array, or for each of its numbers, of a shape that
+        broadcasts to that of the array; not negative, and 0 keeps a number as it is.
 
     Examples
     --------
@@ -42,7 +43,16 @@ class Slot:
 
     shape: tuple[int, ...]
     zone: str
-    rate: float = 1.0
+    rate: Any = 1.0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Slot):
+            return NotImplemented
+        same_place = (self.shape, self.zone) == (other.shape, other.zone)
+        return same_place and np.array_equal(self.rate, other.rate)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.zone))
 
     @property
     def size(self) -> int:
@@ -142,12 +152,12 @@ class ParameterVector:
         >>> ParameterVector(slots, "float64").learning_rate_factors()
         array([1. , 1. , 0.5])
         """
-        if all(slot.rate == 1.0 for slot in self.slots):
+        if all(np.all(np.equal(slot.rate, 1.0)) for slot in self.slots):
             return None
         factors = np.empty_like(self.theta)
         for slot, view in zip(self.slots, self.cut(factors), strict=True):
             if view is not None:
-                view.fill(slot.rate)
+                view[...] = slot.rate
         return factors
 
     def __getstate__(self) -> tuple:

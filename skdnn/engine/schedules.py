@@ -26,13 +26,25 @@ coslog4     0.000 0.984 0.718 0.000
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from skdnn.engine.registry import choose
 
 
 class Schedule(Protocol):
-    """Factor of the learning rate as a function of training progress."""
+    """Factor of the learning rate as a function of training progress.
+
+    Attributes
+    ----------
+    anneals : bool, default=False
+        Whether it brings training to its end at a progress of 1, so that to use up all epochs is
+        no lack of convergence.
+    rises : bool, default=False
+        Whether it begins with a rise of its own, so that it needs no warm-up before it.
+    """
+
+    anneals: ClassVar[bool] = False
+    rises: ClassVar[bool] = False
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         """Return the factor.
@@ -47,7 +59,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """1: the learning rate stays as it is."""
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
@@ -55,7 +67,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class InverseScaling:
+class InverseScaling(Schedule):
     """1 / (t + 1)^power, t = samples seen up to the end of the last epoch / unit.
 
     The "invscaling" of scikit-learn's multilayer perceptrons, which have it for "sgd" alone:
@@ -85,7 +97,7 @@ class InverseScaling:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Schedule):
     """final^progress: the same ratio from every step to the next, from 1 to `final`.
 
     Senior et al. (2013), "exponential scheduling".
@@ -101,6 +113,7 @@ class Exponential:
     0.5
     """
 
+    anneals: ClassVar[bool] = True
     final: float = 0.01
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
@@ -108,7 +121,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Schedule):
     """factor^k, k the milestones that progress has reached (He et al., 2016, sec. 4.2).
 
     Parameters
@@ -125,6 +138,7 @@ class StepDecay:
     [1.0, 0.5, 0.25]
     """
 
+    anneals: ClassVar[bool] = True
     milestones: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
 
@@ -133,15 +147,17 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule):
     """½ (1 + cos(π progress)): from 1 to 0 (Loshchilov and Hutter, 2017, eq. 5, one period)."""
+
+    anneals: ClassVar[bool] = True
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule):
     """Half a cosine from `start` up to 1 at progress `peak`, another down to `final`.
 
     b + ½ (a - b) (1 + cos(π t)), from a to b as t goes from 0 to 1: a = start, b = 1,
@@ -170,6 +186,8 @@ class OneCycle:
     [0.1, 0.55, 1.0, 0.5, 0.0]
     """
 
+    anneals: ClassVar[bool] = True
+    rises: ClassVar[bool] = True
     start: float = 1 / 25
     peak: float = 0.3
     final: float = 4e-6
@@ -187,18 +205,21 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class CosLog4:
+class CosLog4(Schedule):
     """½ (1 - cos(2π log₂(1 + 15 progress))): four waves, each twice as long as the last.
 
     Holzmüller, Grinsztajn and Steinwart (2024), "Better by default".
     """
+
+    anneals: ClassVar[bool] = True
+    rises: ClassVar[bool] = True
 
     def __call__(self, progress: float, n_samples_seen: int) -> float:
         return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * progress)))
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Schedule):
     """(progress / fraction) · schedule(0), then schedule((progress - fraction) / (1 - fraction)).
 
     A linear rise from 0 ("gradual warmup", Goyal et al., 2017, sec. 2.2); the schedule starts
@@ -225,6 +246,11 @@ class WarmUp:
 
     fraction: float
     schedule: Schedule
+    rises: ClassVar[bool] = True
+
+    @property
+    def anneals(self) -> bool:  # type: ignore[override]
+        return anneals(self.schedule)
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction < 1:
@@ -236,6 +262,31 @@ class WarmUp:
         if progress < self.fraction:
             return progress / self.fraction * self.schedule(0.0, n_samples_seen)
         return self.schedule((progress - self.fraction) / (1.0 - self.fraction), n_samples_seen)
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """value · schedule: a number that changes as training goes on.
+
+    Parameters
+    ----------
+    value : float
+        What the schedule's factor multiplies.
+    schedule : Schedule
+        Its factor.
+
+    Examples
+    --------
+    >>> decay = Scheduled(0.1, Cosine())
+    >>> [round(decay(progress, 0), 3) for progress in (0.0, 0.5, 1.0)]
+    [0.1, 0.05, 0.0]
+    """
+
+    value: float
+    schedule: Schedule
+
+    def __call__(self, progress: float, n_samples_seen: int) -> float:
+        return self.value * self.schedule(progress, n_samples_seen)
 
 
 # "adaptive" is constant here: it is the stopping rule that divides the rate by 5 instead of
@@ -266,3 +317,32 @@ def get_schedule(name: str) -> type[Schedule]:
     Cosine()
     """
     return choose("learning_rate", SCHEDULES, name)
+
+
+def anneals(schedule: str | Any) -> bool:
+    """Whether a schedule, by name or as an object, brings training to its end at a progress of 1.
+
+    An object that is no `Schedule` of this module may have the attribute, and does not by default.
+
+    Examples
+    --------
+    >>> anneals("cosine"), anneals(WarmUp(0.1, Cosine())), anneals(lambda progress, n: 1.0)
+    (True, True, False)
+    """
+    return bool(getattr(_known(schedule), "anneals", False))
+
+
+def rises(schedule: str | Any) -> bool:
+    """Whether a schedule, by name or as an object, begins with a rise of its own.
+
+    Examples
+    --------
+    >>> rises("one_cycle"), rises(OneCycle()), rises("cosine")
+    (True, True, False)
+    """
+    return bool(getattr(_known(schedule), "rises", False))
+
+
+def _known(schedule: Any) -> Any:
+    """Return the class that has this name, or the object itself."""
+    return SCHEDULES.get(schedule) if isinstance(schedule, str) else schedule

@@ -19,7 +19,7 @@ from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
 from skdnn.engine.arrays import Array
-from skdnn.engine.layers import BatchNorm, Dropout
+from skdnn.engine.batches import Batch
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 
@@ -101,9 +101,7 @@ def infer(network: Network, X: Any) -> Array:
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
     raises ValueError where a value of X is beyond the network's dtype.
     """
-    if (
-        X.shape[0] * network.parameters.weights.size < MIN_PARALLEL_WORK
-    ):  # one multiplication a weight
+    if X.shape[0] * network.work < MIN_PARALLEL_WORK:
         return network.infer_in_chunks(X)
     with one_blas_thread() as n_threads:
         if n_threads == 1:
@@ -161,7 +159,7 @@ class DataParallel:
     >>> network = Network([Dense(3, 1, get_initializer("zeros"))], "float64")
     >>> network.prepare_training(np.random.default_rng(0))
     >>> workers = DataParallel(network, n_threads=2)
-    >>> workers.loss_and_gradient(np.ones((4, 3)), np.ones((4, 1)), None, SquaredError())
+    >>> workers.loss_and_gradient(Batch.of(np.ones((4, 3)), np.ones((4, 1))), SquaredError())
     0.5
     >>> network.gradient
     array([-1., -1., -1., -1.])
@@ -177,45 +175,37 @@ class DataParallel:
     @staticmethod
     def suits(network: Network, X: Any, batch_size: int) -> bool:
         """Whether a step is large enough, and its rows do not depend on each other."""
-        independent = not any(isinstance(layer, BatchNorm) for layer in network.layers)
-        work = 3 * batch_size * network.parameters.weights.size  # X W, Xᵀ dS, dS Wᵀ
+        independent = not any(layer.couples_rows for layer in network.layers)
+        work = 3 * batch_size * network.work  # X W, Xᵀ dS, dS Wᵀ
         return independent and not sparse.issparse(X) and work >= MIN_PARALLEL_WORK
 
-    def loss_and_gradient(
-        self, X: Any, Y: Array, weight: Array | None, loss: Loss, alpha: float = 0.0
-    ) -> float:
+    def loss_and_gradient(self, batch: Batch, loss: Loss, alpha: float = 0.0) -> float:
         """Evaluate the objective, as `Network.loss_and_gradient` does; X must be dense.
 
         The gradient is written into that of the first network.
         """
         first, *others = self.networks
-        parts = split_rows(len(X), len(self.networks))
-        weights = [None if weight is None else weight[rows] for rows in parts]
-        sums = [
-            float(rows.stop - rows.start if w is None else w.sum(dtype=np.float64))
-            for rows, w in zip(parts, weights, strict=True)
-        ]
-        total = sum(sums)
-        self._draw_masks(parts)
+        rows = split_rows(len(batch.T), len(self.networks))
+        self._draw_masks(rows)
 
-        def run(network: Network, rows: slice, w: Array | None, part: float) -> float:
-            if part == 0.0:  # no rows, or none of weight
+        def run(network: Network, part: Batch) -> float:
+            if part.total == 0.0:  # no rows, or none of weight
                 network.gradient.fill(0.0)
                 return 0.0
-            return network.partial_loss_and_gradient(X[rows], Y[rows], w, loss, part / total)
+            return network.partial_loss_and_gradient(part, loss, part.total / batch.total)
 
-        shares = list(zip(self.networks, parts, weights, sums, strict=True))
-        running = [submit(self.pool, run, *share) for share in shares[1:]]
-        value = run(*shares[0])
+        own, *parts = (batch.part(some) for some in rows)
+        running = [submit(self.pool, run, *each) for each in zip(others, parts, strict=True)]
+        value = run(first, own)
         for task, network in zip(running, others, strict=True):
             value += task.result()
             first.gradient += network.gradient
-        return value + first.add_penalty(alpha / total)
+        return value + first.add_penalty(alpha / batch.total)
 
     def _draw_masks(self, parts: list[slice]) -> None:
         first = self.networks[0]
         for layers in zip(*(network.layers for network in self.networks), strict=True):
-            if isinstance(layers[0], Dropout):
+            if layers[0].masks:
                 mask = layers[0].draw(parts[-1].stop, first.dtype, first.rng)
                 for layer, rows in zip(layers, parts, strict=True):
                     layer.next_mask = mask[rows]

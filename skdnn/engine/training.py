@@ -13,6 +13,7 @@ A straight line:
 
 >>> import numpy as np
 >>> from skdnn.engine.initializers import Zeros
+>>> from skdnn.engine.layers import Dense
 >>> from skdnn.engine.losses import SquaredError
 >>> from skdnn.engine.optimizers import SGD
 >>> from skdnn.engine.schedules import Constant
@@ -49,13 +50,13 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import minimize
 
+from skdnn.engine import kernels
 from skdnn.engine.arrays import Array, own
-from skdnn.engine.batches import Batches
-from skdnn.engine.layers import Dense
+from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import Optimizer, State
-from skdnn.engine.schedules import Schedule
+from skdnn.engine.schedules import Schedule, Scheduled
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.threads import DataParallel, one_blas_thread
 
@@ -79,16 +80,19 @@ class Descent:
         The whole of training, for the schedule, at least 1; `descend` is told how many to run.
     alpha : float, default=0.0
         L2 penalty ½ α ‖W‖², divided by the sum of the weights of the batch's rows; not negative.
-    weight_decay : float, default=0.0
+    weight_decay : float or Scheduled, default=0.0
         Decoupled weight decay: W -= lr · weight_decay · W before each step; not negative
         (Loshchilov and Hutter, 2019, Algorithm 2, with lr for the schedule alone, as in PyTorch).
     clip_norm : float or None, default=None
         Largest ‖g‖₂, positive; a longer g, penalty included, is scaled back to it (Pascanu, Mikolov
         and Bengio, 2013, Algorithm 1).
     max_norm : float or None, default=None
-        Largest norm of the weights into a unit, positive (see `limit_unit_norms`).
+        Largest norm of the weights into a unit, positive (see `Dense.limit_norms`).
     shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
+    dropout : Schedule or None, default=None
+        Factor of the rates of the dropout layers as training goes on; with it each rate must stay
+        in [0, 1).  None leaves them as they are.
     """
 
     optimizer: Optimizer
@@ -96,10 +100,11 @@ class Descent:
     schedule: Schedule
     n_epochs: int
     alpha: float = 0.0
-    weight_decay: float = 0.0
+    weight_decay: float | Scheduled = 0.0
     clip_norm: float | None = None
     max_norm: float | None = None
     shuffle: bool = True
+    dropout: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -245,8 +250,16 @@ class Trainer:
 
     def learning_rate(self, part: float = 0.0) -> float:
         """Return the learning rate at this point of the running epoch."""
-        factor = self.descent.schedule(self.progress(part), self.n_samples)
-        return self.descent.learning_rate * self.slowdown * factor
+        descent = self.descent
+        factor = descent.schedule(self.progress(part), self.n_samples)
+        return descent.learning_rate * self.slowdown * factor
+
+    def weight_decay(self, part: float = 0.0) -> float:
+        """Return the weight decay at this point of the running epoch, before its factor lr."""
+        decay = self.descent.weight_decay
+        if isinstance(decay, Scheduled):
+            return decay(self.progress(part), self.n_samples)
+        return decay
 
     def run_epoch(self, batches: Batches) -> EpochResult:
         """Take one step for every batch; end early where the loss is not finite.
@@ -257,12 +270,12 @@ class Trainer:
         total, total_weight, lr, n_batches = 0.0, 0.0, self.learning_rate(), len(batches)
         shuffling = self.shuffling if self.descent.shuffle else None
         with np.errstate(all="ignore"):  # a diverging loss is reported once, by the caller
-            for i, (X, Y, weight) in enumerate(batches.epoch(shuffling)):
-                lr = self.learning_rate(i / n_batches)
-                value = self.step(X, Y, weight, lr)
-                batch_weight = X.shape[0] if weight is None else float(weight.sum(dtype=float))
-                total += value * batch_weight
-                total_weight += batch_weight
+            for i, batch in enumerate(batches.epoch(shuffling)):
+                part = i / n_batches
+                lr = self.learning_rate(part)
+                value = self.step(batch, lr, part)
+                total += value * batch.total
+                total_weight += batch.total
                 if not math.isfinite(value):
                     break
         if not np.isfinite(self.network.parameters.values).all():
@@ -274,10 +287,10 @@ class Trainer:
         """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over all rows as at prediction, without penalty."""
         total = 0.0
         with np.errstate(all="ignore"):
-            for X, Y, weight in batches.epoch():
+            for X, T, weight, batch_total in batches.epoch():
                 S = self.network.infer(X)
-                value = self.loss.value_and_gradient(S, Y, weight, np.empty_like(S))
-                total += value * (X.shape[0] if weight is None else float(weight.sum()))
+                value = self.loss.value_and_gradient(S, T, weight, np.empty_like(S))
+                total += value * batch_total
         return total / batches.weight_sum()
 
     def count_epoch(self, n_samples: int) -> None:
@@ -285,34 +298,29 @@ class Trainer:
         self.n_epochs += 1
         self.n_samples += n_samples
 
-    def step(self, X: Any, Y: Array, weight: Array | None, lr: float) -> float:
-        """Move the parameters once and return the objective before the move."""
-        descent, parameters, g = self.descent, self.network.parameters, self.network.gradient
-        value = self.evaluator.loss_and_gradient(X, Y, weight, self.loss, descent.alpha)
+    def step(self, batch: Batch, lr: float, part: float = 0.0) -> float:
+        """Move the parameters once and return the objective before the move.
+
+        `part` of the running epoch is done, for the schedules of weight decay and dropout.
+        """
+        descent, network = self.descent, self.network
+        if descent.dropout is not None:
+            network.set_dropout_factor(descent.dropout(self.progress(part), self.n_samples))
+        parameters, g = network.parameters, network.gradient
+        value = (self.workers or network).loss_and_gradient(batch, self.loss, descent.alpha)
         if descent.clip_norm is not None:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > descent.clip_norm:
                 g *= descent.clip_norm / norm
-        factors = self.network.learning_rate_factors
+        factors = network.learning_rate_factors
         rates: Any = lr if factors is None else lr * factors
         if descent.weight_decay:
             W = parameters.weights
-            W *= 1.0 - descent.weight_decay * (lr if factors is None else rates[: W.size])
+            W *= 1.0 - self.weight_decay(part) * (lr if factors is None else rates[: W.size])
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
-            limit_unit_norms(self.network, descent.max_norm)
+            network.limit_norms(descent.max_norm)
         return value
-
-
-def limit_unit_norms(network: Network, max_norm: float) -> None:
-    """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j of a `Dense` layer where that is below 1.
-
-    Srivastava et al. (2014, sec. 5.1).
-    """
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            norms = np.sqrt(np.einsum("ij,ij->j", layer.W, layer.W))
-            layer.W *= max_norm / np.maximum(norms, max_norm)
 
 
 class Listener(Protocol):
@@ -461,11 +469,11 @@ class FullObjective:
         parameters = network.parameters
         parameters.theta[:] = theta
         value, gradient = 0.0, np.zeros_like(theta)
-        for X, Y, weight in self.batches.epoch():
-            share = (X.shape[0] if weight is None else float(weight.sum())) / self.weight_sum
-            value += share * self.trainer.evaluator.loss_and_gradient(X, Y, weight, loss)
+        for batch in self.batches.epoch():
+            share = batch.total / self.weight_sum
+            value += share * self.trainer.evaluator.loss_and_gradient(batch, loss)
             gradient += share * network.gradient
         W, decay = parameters.weights, self.trainer.descent.alpha / self.weight_sum
-        value += 0.5 * decay * float(np.dot(W, W))
-        gradient[: W.size] += decay * W
+        if decay:
+            value += kernels.l2_penalty(W, decay, gradient[: W.size])
         return value, gradient

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_consistent_length
 
 from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batches
-from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import BestState
@@ -453,7 +452,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             "_network": network,
             "_fingerprint": fingerprint(network),
             "t_": run.trainer.n_samples,
-            "n_layers_": sum(isinstance(layer, Dense) for layer in network.layers) + 1,
+            "n_layers_": len(network.dense) + 1,
             "n_outputs_": self._target.n_scores,
             "out_activation_": run.plan.loss.out_activation,
             "history_": run.history,

@@ -20,7 +20,7 @@ from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
 from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
 from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from skdnn.engine.optimizers import OPTIMIZERS
-from skdnn.engine.schedules import SCHEDULES
+from skdnn.engine.schedules import SCHEDULES, rises
 from skdnn.estimators._sklearn import HasMethods, Hidden, Interval, Options, StrOptions
 from skdnn.estimators.hyperparameters import (
     Hyperparameters,
@@ -28,7 +28,7 @@ from skdnn.estimators.hyperparameters import (
     hidden_sizes,
     per_layer,
 )
-from skdnn.estimators.plan import RISING, GivenSchedule
+from skdnn.estimators.plan import GivenSchedule
 
 
 class DtypeOptions(StrOptions):
@@ -258,7 +258,7 @@ def without_effect(
         elif not params.momentum:
             yield "momentum=0", ["nesterovs_momentum"]
         yield f"solver={solver!r}", [*unused, "max_fun"]
-        if params.learning_rate in RISING:
+        if rises(params.learning_rate):
             yield f"learning_rate={params.learning_rate!r}", ["warmup"]
         if params.learning_rate != "invscaling":
             yield f"learning_rate={params.learning_rate!r}", ["power_t"]

@@ -124,7 +124,7 @@ class FittedMLP(Hyperparameters, BaseEstimator):
         if self._network.parameters.own() is not self._network.parameters:  # locked, or a file
             self._network = self._network.replica()
             self._network.own()
-        return [layer for layer in self._network.layers if isinstance(layer, Dense)]
+        return self._network.dense
 
     def _raw_scores(self, X: Any) -> tuple[Array, type]:
         """Return the raw scores of the rows of X, of shape (n_samples, n_outputs_), and the dtype

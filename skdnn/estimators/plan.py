@@ -14,7 +14,14 @@ from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import SGD, Optimizer, get_optimizer
-from skdnn.engine.schedules import SCHEDULES, InverseScaling, Schedule, WarmUp, get_schedule
+from skdnn.engine.schedules import (
+    InverseScaling,
+    Schedule,
+    WarmUp,
+    anneals,
+    get_schedule,
+    rises,
+)
 from skdnn.engine.stopping import Patience
 from skdnn.engine.training import Descent
 from skdnn.estimators.hyperparameters import (
@@ -25,10 +32,6 @@ from skdnn.estimators.hyperparameters import (
     per_layer,
 )
 
-# Schedules that bring training to its end at max_iter: getting there is no lack of convergence.
-ANNEALING = ("exponential", "step", "cosine", "one_cycle", "coslog4")
-# Those with a rise of their own.
-RISING = ("one_cycle", "coslog4")
 MANY_SAMPLES = 10_000.0  # what "invscaling" counts as one with an adaptive solver
 
 
@@ -197,15 +200,8 @@ def build_schedule(params: Hyperparameters) -> Schedule:
             schedule = found()
     else:
         schedule = GivenSchedule(params.learning_rate)
-    warms_up = params.warmup and params.learning_rate not in RISING
+    warms_up = params.warmup and not rises(params.learning_rate)
     return WarmUp(params.warmup, schedule) if warms_up else schedule
-
-
-def anneals(schedule: str | Schedule) -> bool:
-    """Whether a schedule, by name or as an object, brings training to its end at max_iter."""
-    if isinstance(schedule, WarmUp):
-        return anneals(schedule.schedule)
-    return schedule in ANNEALING or type(schedule) in [SCHEDULES[name] for name in ANNEALING]
 
 
 def build_stopping(params: Hyperparameters) -> Stopping:

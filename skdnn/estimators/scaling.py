@@ -14,7 +14,6 @@ from scipy import sparse
 
 from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Scaling
-from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.data import Dataset, check_scale, in_double
 from skdnn.estimators.hyperparameters import Hyperparameters, compute_dtype, hidden_sizes
@@ -219,18 +218,9 @@ def warn_of_blur(scaling: Scaling, given: Any, X: Any, dtype: str) -> None:
 
 def rescale_inputs(network: Network, scaling: Scaling) -> None:
     """Let the first layer take X as it is: W ← W / scale, b ← b - shift W."""
-    first = first_layer(network)
-    first.W /= scaling.scale[:, None]
-    first.b -= scaling.shift @ first.W
+    network.input_layer.rescale_inputs(scaling.scale, scaling.shift)
 
 
 def unscale_inputs(network: Network, scaling: Scaling) -> None:
     """Undo `rescale_inputs`, to train on."""
-    first = first_layer(network)
-    first.b += scaling.shift @ first.W
-    first.W *= scaling.scale[:, None]
-
-
-def first_layer(network: Network) -> Dense:
-    """Return the layer that the columns of X go into; only dropout may stand before it."""
-    return next(layer for layer in network.layers if isinstance(layer, Dense))
+    network.input_layer.unscale_inputs(scaling.scale, scaling.shift)

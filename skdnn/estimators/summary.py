@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from skdnn.engine.activations import ACTIVATIONS
-from skdnn.engine.layers import BatchNorm, Dense, Dropout
 from skdnn.engine.network import Network
 
 
@@ -46,12 +45,12 @@ def summarize(network: Network, n_in: int, out_activation: str) -> list[LayerSum
     """Return the layers of a network, from the input to the output."""
     rows = [LayerSummary("Input", n_in)]
     for layer in network.layers:
-        if isinstance(layer, Dense):
+        if layer.work:
             rows.append(LayerSummary(f"Hidden {len(rows)}", layer.n_out))
         row = rows[-1]
-        if isinstance(layer, BatchNorm):
+        if layer.couples_rows:
             row.batch_norm = True
-        elif isinstance(layer, Dropout):
+        elif layer.masks:
             row.dropout = layer.rate
         else:
             row.activation = activation_name(layer.activation)

@@ -19,7 +19,6 @@ from scipy.special import expit
 from sklearn.metrics import r2_score
 
 from skdnn.engine import kernels, losses
-from skdnn.engine.layers import Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.labels import (
     as_text,
@@ -353,26 +352,16 @@ class RegressionTarget:
 
     def rescale(self, network: Network) -> None:
         """Let the last layer predict y: W ← W scale, b ← b scale + centre."""
-        last = self._last(network)
-        last.W *= self.scale
-        last.b *= self.scale
-        last.b += self.centre
+        network.output_layer.rescale_outputs(self.scale, self.centre)
 
     def unscale(self, network: Network) -> None:
         """Undo `rescale`, to train on."""
-        last = self._last(network)
-        last.W /= self.scale
-        last.b -= self.centre
-        last.b /= self.scale
+        network.output_layer.unscale_outputs(self.scale, self.centre)
 
     @property
     def rescales(self) -> bool:
         """Whether rescaling changes anything."""
         return bool(np.any(self.centre != 0) or np.any(self.scale != 1))
-
-    @staticmethod
-    def _last(network: Network) -> Dense:
-        return network.layers[-1]  # type: ignore[return-value]
 
     def predict(self, S):
         """Return the prediction that belongs to the scores of a rescaled network."""

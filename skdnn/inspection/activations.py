@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.utils import check_scalar, resample
 
 from skdnn.engine.activations import Activation
-from skdnn.engine.layers import Activate, BatchNorm, Dense
 from skdnn.engine.network import Network
 from skdnn.estimators.data import check_inputs
 from skdnn.estimators.summary import activation_name
@@ -123,13 +122,13 @@ def check_range(S):
 def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, Any]]:
     """Yield σ, S and X = σ(S) of one hidden layer after the other, as at prediction."""
     for layer, following in pairwise(network.layers):
-        if not isinstance(layer, Dense | Activate):
+        S = layer.preactivation(X)
+        if S is None:
             X = layer.infer(X)
             continue
-        S = X @ layer.W + layer.b if isinstance(layer, Dense) else X
         check_range(S)
         X = forward(layer.activation, S)
-        if not isinstance(following, BatchNorm):
+        if not following.couples_rows:
             yield layer.activation, S, X
 
 

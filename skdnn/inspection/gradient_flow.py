@@ -8,7 +8,6 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
 from skdnn.engine.batches import Batches
-from skdnn.engine.layers import Dense, Dropout
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import by_name, split_steps
 
@@ -40,12 +39,11 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
         batches.X, batches.Y, batches.weight, max_rows,
         rows=batches.rows, dtype=network.dtype, scaling=batches.scaling,
     )  # fmt: skip
-    X, T, weight = next(at_once.epoch(rng))
-    network.layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]
+    batch = next(at_once.epoch(rng))
+    network.layers = [layer for layer in network.layers if not layer.masks]
     network.prepare_training(None)
-    network.loss_and_gradient(X, T, weight, run.plan.loss, net.alpha)
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-    return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in dense])
+    network.loss_and_gradient(batch, run.plan.loss, net.alpha)
+    return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in network.dense])
 
 
 class GradientFlowDisplay:

@@ -48,6 +48,15 @@ def labels(rng, m, k):
     return rng.integers(0, k, m)
 
 
+def half_numbers(rng, m, k):
+    """Targets that two members share."""
+    return numbers(rng, m, k // 2)
+
+
+def half_labels(rng, m, k):
+    return labels(rng, m, k // 2)
+
+
 def several_labels(rng, m, k, sizes):
     assert sum(sizes) == k
     return np.column_stack([rng.integers(0, size, m) for size in sizes])
@@ -81,6 +90,10 @@ LOSSES = {
         losses.PerOutput(losses.SoftmaxCrossEntropy(), (2, 3)),
         partial(several_labels, sizes=(2, 3)),
         (5,),
+    ),
+    "members": LossCase(losses.MeanOverMembers(losses.SquaredError(), 2), half_numbers, (2, 6)),
+    "members of softmax": LossCase(
+        losses.MeanOverMembers(losses.SoftmaxCrossEntropy(0.1), 2), half_labels, (6,)
     ),
 }
 LOSSES_AND_OUTPUTS = [(name, k) for name, case in LOSSES.items() for k in case.n_outputs]

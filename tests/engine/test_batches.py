@@ -22,10 +22,11 @@ def numbered(n, kind="dense"):
 def visited(batches, rng=None):
     """Return the numbers of the rows batch by batch; X, Y and weight must agree on them."""
     seen = []
-    for X, Y, weight in batches.epoch(rng):
+    for X, Y, weight, total in batches.epoch(rng):
         X = X.toarray() if sparse.issparse(X) else X
         assert np.array_equal(X, np.column_stack([Y, -Y]))
         assert weight is None or np.array_equal(weight, 100 + Y)
+        assert total == (len(Y) if weight is None else weight.sum())
         seen.append(Y.tolist())
     return seen
 
@@ -82,7 +83,7 @@ def test_small_batches_are_cut_from_blocks(rng):
     Y = np.arange(n)
     seen = [
         (X[:, 0].tolist(), Y.tolist())
-        for X, Y, _ in Batches(np.column_stack([Y, -Y]).astype(float), Y, None, batch_size).epoch(
+        for X, Y, *_ in Batches(np.column_stack([Y, -Y]).astype(float), Y, None, batch_size).epoch(
             rng
         )
     ]
@@ -100,7 +101,7 @@ def test_data_are_read_only(rng):
 
 def test_types_and_shapes_stay(rng):
     X, Y = np.ones((6, 2), "float32"), np.ones((6, 3), "float32")
-    for X_batch, Y_batch, weight in Batches(X, Y, None, 4).epoch(rng):
+    for X_batch, Y_batch, weight, _ in Batches(X, Y, None, 4).epoch(rng):
         assert X_batch.dtype == Y_batch.dtype == np.float32
         assert X_batch.shape == (len(Y_batch), 2)
         assert Y_batch.shape[1] == 3
@@ -111,7 +112,7 @@ def test_types_and_shapes_stay(rng):
 def test_shuffled_batches_share_one_buffer(batch_size, rng):
     n = 5 * BLOCK_NUMBERS
     batches = Batches(np.zeros((n, 2)), np.zeros(n), None, batch_size)
-    addresses = [X.ctypes.data for X, _, _ in batches.epoch(rng)]
+    addresses = [X.ctypes.data for X, *_ in batches.epoch(rng)]
     assert max(addresses) - min(addresses) < 8 * max(BLOCK_NUMBERS, 2 * batch_size)
 
 
@@ -128,7 +129,7 @@ def test_a_block_is_as_long_as_the_wider_of_inputs_and_targets_allows(
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
 def test_doubles_are_rounded_batch_by_batch(rng):
     X, Y = np.random.default_rng(1).normal(size=(7, 2)), np.arange(7)
-    for X_batch, Y_batch, _ in Batches(X, Y, None, 3, dtype="float32").epoch(rng):
+    for X_batch, Y_batch, *_ in Batches(X, Y, None, 3, dtype="float32").epoch(rng):
         assert X_batch.dtype == np.float32
         assert np.array_equal(X_batch, X.astype("float32")[Y_batch])
 
@@ -153,7 +154,7 @@ def test_columns_are_scaled_on_the_way(convert, rows, dtype, shuffled, rng):
     used = np.arange(90) if rows is None else rows
     order = np.random.default_rng(0) if shuffled else None
     batches = Batches(X, used, None, 7, rows, dtype, scaling)
-    seen, numbers = zip(*((B.copy(), Y.copy()) for B, Y, _ in batches.epoch(order)), strict=True)
+    seen, numbers = zip(*((B.copy(), Y.copy()) for B, Y, *_ in batches.epoch(order)), strict=True)
     dense = [B.toarray() if sparse.issparse(B) else B for B in seen]
     A = (before.toarray() if sparse.issparse(before) else before).astype(float)
     expected = ((A - scaling.shift) / scaling.scale)[np.concatenate(numbers)]

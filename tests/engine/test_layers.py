@@ -49,7 +49,8 @@ def test_the_table_of_the_tests_holds_every_layer():
     defined = {
         kind
         for _, kind in inspect.getmembers(layers, inspect.isclass)
-        if kind.__module__ == layers.__name__ and kind not in (layers.Layer, layers.Parametric)
+        if kind.__module__ == layers.__name__
+        and kind not in (layers.Layer, layers.Parametric, layers.Affine)
     }
     assert {type(make()) for make in LAYERS.values()} == defined
 
@@ -124,6 +125,68 @@ def test_forward_returns_its_own_buffer(name, rng):
     first = layer.forward(X)
     assert np.shares_memory(first, layer.forward(X))
     assert not np.shares_memory(first, X)
+
+
+# Facts on the class -------------------------------------------------------------------------------
+
+
+@every_layer
+def test_rows_are_coupled_if_it_says_so(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X, state = rng.normal(size=(7, N)), layer.rng if layer.masks else np.random.default_rng(0)
+    before, other = state.bit_generator.state, X.copy()
+    Y = layer.forward(X).copy()
+    other[1:] += 1.0
+    state.bit_generator.state = before
+    alone = np.allclose(layer.forward(other)[0], Y[0])
+    assert alone != layer.couples_rows
+
+
+@every_layer
+def test_it_is_the_identity_at_prediction_and_random_in_training_if_it_masks(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    repeated = np.array_equal(layer.forward(X).copy(), layer.forward(X))
+    assert repeated != layer.masks
+    assert not layer.masks or layer.infer(X) is X
+
+
+@every_layer
+def test_what_it_returns_has_n_out_columns(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    assert layer.infer(rng.normal(size=(7, N))).shape == (7, layer.n_out)
+
+
+@every_layer
+def test_the_activation_of_the_preactivation_is_what_it_returns(name, rng):
+    _, layer = prepare(LAYERS[name]())
+    X = rng.normal(size=(7, N))
+    S = layer.preactivation(X)
+    assert (S is not None) == hasattr(layer, "activation")
+    if S is not None:
+        Y = np.empty_like(S)
+        layer.activation.forward(S, Y)
+        assert_allclose(Y, layer.infer(X), rtol=1e-13, atol=1e-15)
+
+
+@every_layer
+def test_work_counts_the_weights_that_meet_a_row(name):
+    layer = LAYERS[name]()
+    assert layer.work == sum(slot.size for slot in layer.slots if slot.zone == "weights")
+
+
+def test_a_dense_layer_takes_over_units(rng):
+    _, layer = prepare(LAYERS["dense"](), below=False)
+    X, shift, scale = rng.normal(size=(7, N)), rng.normal(size=N), rng.uniform(1, 9, N)
+    centre, spread = rng.normal(size=3), rng.uniform(1, 9, 3)
+    before, Y = layer.W.copy(), layer.infer(X)
+    layer.rescale_inputs(scale, shift)
+    layer.rescale_outputs(spread, centre)
+    assert_allclose(layer.infer(X * scale + shift), Y * spread + centre, rtol=1e-12)
+    layer.unscale_outputs(spread, centre)
+    layer.unscale_inputs(scale, shift)
+    assert_allclose(layer.infer(X), Y, rtol=1e-12)
+    assert_allclose(layer.W, before, rtol=1e-13)
 
 
 # Dense --------------------------------------------------------------------------------------------

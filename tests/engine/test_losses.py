@@ -118,8 +118,13 @@ def test_predictions_are_the_inverse_link(name, k):
         "softmax": lambda S: special.softmax(S, axis=1),
     }
     link = links[loss.out_activation]
-    parts = loss.split(S) if isinstance(loss, losses.PerOutput) else [S]
-    assert_allclose(loss.predict(S), np.hstack([link(part) for part in parts]), rtol=1e-12)
+    if isinstance(loss, losses.MeanOverMembers):
+        expected = sum(link(part) for part in np.hsplit(S, loss.k)) / loss.k
+    elif isinstance(loss, losses.PerOutput):
+        expected = np.hstack([link(part) for part in np.hsplit(S, np.cumsum(loss.sizes)[:-1])])
+    else:
+        expected = link(S)
+    assert_allclose(loss.predict(S), expected, rtol=1e-12)
 
 
 # Beside scikit-learn ------------------------------------------------------------------------------
@@ -253,6 +258,16 @@ def test_subgradients_at_the_kinks():
     assert evaluate(losses.Hinge(0.0), S, np.ones((1, 1)))[1].item() == -1
     _, dS = evaluate(losses.MulticlassHinge(0.0), np.zeros((1, 3)), np.array([1]))
     assert dS.tolist() == [[1, -1, 0]]
+
+
+def test_members_are_networks_of_their_own(rng):
+    """The value is the mean of the members', and each member gets a k-th of its own gradient."""
+    one = losses.SoftmaxCrossEntropy()
+    S, T, weight = rng.normal(size=(6, 9)), rng.integers(0, 3, 6), rng.uniform(0.1, 3, 6)
+    value, dS = evaluate(losses.MeanOverMembers(one, 3), S, T, weight)
+    parts = [evaluate(one, S[:, j : j + 3].copy(), T, weight) for j in (0, 3, 6)]
+    assert_allclose(value, np.mean([part[0] for part in parts]))
+    assert_allclose(dS, np.hstack([part[1] for part in parts]) / 3)
 
 
 def test_per_output_adds_up_its_parts(rng):

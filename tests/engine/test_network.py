@@ -1,5 +1,6 @@
 import pickle
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from scipy import sparse
 
 from skdnn.engine import network as network_module
 from skdnn.engine.activations import ACTIVATIONS
+from skdnn.engine.batches import Batch
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Dense, Dropout
+from skdnn.engine.layers import Dense, Dropout, Parametric
 from skdnn.engine.losses import SoftmaxCrossEntropy, SquaredError
+from skdnn.engine.network import Network
+from skdnn.engine.parameters import Slot
 
 every_order = pytest.mark.parametrize("order", ORDERS)
 
@@ -54,7 +58,7 @@ def test_gradient(name, k, order, activation):
     def objective(theta, weight, alpha):
         network.parameters.theta[:] = theta
         rng.bit_generator.state = state  # the same dropout every time
-        return network.loss_and_gradient(X, Y, weight, case.loss, alpha)
+        return network.loss_and_gradient(Batch.of(X, Y, weight), case.loss, alpha)
 
     for setting in [(None, 0.0), (row_weight, 0.7)]:
         objective(start, *setting)
@@ -71,7 +75,7 @@ def test_step_activation_passes_the_gradient_straight_through(order, rng):
     X = rows(order, rng, m=1)
     first.W *= 0.1
     first.b[:] = 0.0, 3.0, 0.5, -3.0  # units 0 and 2 are near their threshold, 1 and 3 far
-    network.loss_and_gradient(X, np.full((1, 1), 9.0), None, SquaredError())
+    network.loss_and_gradient(Batch.of(X, np.full((1, 1), 9.0)), SquaredError())
     dS = network.infer(X) - 9.0
     x = X.toarray() if sparse.issparse(X) else X
     near = np.array([1.0, 0.0, 1.0, 0.0])
@@ -87,7 +91,7 @@ def test_gradient_is_the_same_at_every_call(order, rng):
     state = rng.bit_generator.state
     for m in (7, 7, 3, 7):  # a shorter batch comes between
         rng.bit_generator.state = state
-        network.loss_and_gradient(X[:m], Y[:m], None, SoftmaxCrossEntropy(), 0.1)
+        network.loss_and_gradient(Batch.of(X[:m], Y[:m]), SoftmaxCrossEntropy(), 0.1)
         gradients.append(network.gradient.copy())
     assert np.array_equal(gradients[0], gradients[1])
     assert np.array_equal(gradients[0], gradients[3])
@@ -100,7 +104,7 @@ def test_single_precision_throughout(order, rng):
     X, Y = rows(order, rng, dtype="float32"), rng.integers(0, 2, 7)
     for net, batch in [(network, X), (double, X.astype(float))]:
         net.prepare_training(np.random.default_rng(1))
-        net.loss_and_gradient(batch, Y, None, SoftmaxCrossEntropy(), 0.1)
+        net.loss_and_gradient(Batch.of(batch, Y), SoftmaxCrossEntropy(), 0.1)
     assert network.infer(X).dtype == network.gradient.dtype == np.float32
     for layer in network.layers:
         buffers = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
@@ -113,9 +117,9 @@ def test_penalty_is_shared_out_over_the_weights(weight, rng):
     network = build("batch norm")
     network.prepare_training(rng)
     X, Y, loss = rng.normal(size=(7, 5)), rng.integers(0, 2, 7), SoftmaxCrossEntropy()
-    plain = network.loss_and_gradient(X, Y, weight, loss)
+    plain = network.loss_and_gradient(Batch.of(X, Y, weight), loss)
     g = network.gradient.copy()
-    value = network.loss_and_gradient(X, Y, weight, loss, alpha=3.0)
+    value = network.loss_and_gradient(Batch.of(X, Y, weight), loss, alpha=3.0)
     total = 7 if weight is None else 10
     matrices = [layer.W for layer in network.layers if isinstance(layer, Dense)]
     assert_allclose(value - plain, 1.5 * sum((W**2).sum() for W in matrices) / total)
@@ -134,7 +138,7 @@ def test_sparse_rows_equal_dense_rows(order, rng):
     for batch in (X, X.toarray()):
         network = build(order)
         network.prepare_training(np.random.default_rng(2))
-        value = network.loss_and_gradient(batch, Y, None, SoftmaxCrossEntropy())
+        value = network.loss_and_gradient(Batch.of(batch, Y), SoftmaxCrossEntropy())
         results.append([value, network.gradient, network.infer(batch)])
     for a, b in zip(*results, strict=True):
         assert_allclose(a, b, rtol=1e-10, atol=1e-14)
@@ -227,6 +231,72 @@ def test_inference_does_not_disturb_a_training_step(rng):
     assert np.array_equal(*gradients)
 
 
+# Columns are what the layers say, not what their parameters look like -----------------------------
+
+
+@dataclass
+class Waves(Parametric):
+    """Y = [sin(c x), …] with four frequencies a column: its arrays are narrower than Y."""
+
+    n_in: int
+
+    @property
+    def n_out(self):
+        return 4 * self.n_in
+
+    @property
+    def slots(self):
+        return (Slot((4,), "others"),)
+
+    def bind(self, values):
+        (self.c,) = values
+
+    def initialize(self, rng):
+        self.c[:] = [1, 2, 3, 4]
+
+    def bind_gradient(self, gradients, propagate):
+        (self.dc,) = gradients
+
+    def allocate(self, m, dtype, rng):
+        self.Y = np.empty((m, self.n_out), dtype)
+
+    def infer(self, X, out=None):
+        Y = np.empty((len(X), self.n_out), X.dtype) if out is None else out
+        np.sin(X[:, :, None] * self.c, out=Y.reshape(len(X), self.n_in, 4))
+        return Y
+
+    def forward(self, X):
+        self.X = X
+        return self.infer(X, self.Y)
+
+    def backward(self, dY):
+        D = np.cos(self.X[:, :, None] * self.c) * dY.reshape(*self.X.shape, 4)
+        np.einsum("mij,mi->j", D, self.X, out=self.dc)
+        return D @ self.c
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["first layer", "last layer"])
+def test_a_layer_may_be_wider_than_its_parameters(last, rng, monkeypatch):
+    init = get_initializer("glorot_uniform")
+    layers = [Dense(3, 3, init), Waves(3)] if last else [Waves(3), Dense(12, 2, init)]
+    network = Network(layers, "float64")
+    network.initialize(rng)
+    X = rng.normal(size=(50, 3))
+    monkeypatch.setattr(network_module, "CHUNK_NUMBERS", 12 * 7)
+    assert network.n_scores == (12 if last else 2)
+    assert np.array_equal(network.infer_in_chunks(X), network.infer(X))
+    T, start = rng.normal(size=(50, network.n_scores)), network.parameters.theta.copy()
+    network.prepare_training(rng)
+
+    def objective(theta):
+        network.parameters.theta[:] = theta
+        return network.loss_and_gradient(Batch.of(X, T), SquaredError())
+
+    d = rng.normal(size=start.size)
+    objective(start)
+    assert_allclose(network.gradient @ d, slope_along(objective, start, d), rtol=1e-6)
+
+
 # One vector, many views ---------------------------------------------------------------------------
 
 
@@ -252,7 +322,7 @@ def test_pickle_is_little_more_than_the_vector(order, dtype, rng):
     network = build(order, n_in=500, dtype=dtype)
     network.prepare_training(rng)
     X = rows(order, rng, 100, 500, dtype)
-    network.loss_and_gradient(X, rng.integers(0, 2, 100), None, SoftmaxCrossEntropy())
+    network.loss_and_gradient(Batch.of(X, rng.integers(0, 2, 100)), SoftmaxCrossEntropy())
     assert len(pickle.dumps(network)) < network.parameters.values.nbytes + 2500
 
 
@@ -261,7 +331,7 @@ def test_an_unpickled_network_trains_on(rng):
     again, values = pickle.loads(pickle.dumps(network)), []
     for net in (network, again):
         net.prepare_training(np.random.default_rng(0))
-        values.append(net.loss_and_gradient(X, Y, None, SoftmaxCrossEntropy()))
+        values.append(net.loss_and_gradient(Batch.of(X, Y), SoftmaxCrossEntropy()))
     assert values[0] == values[1]
     assert np.array_equal(network.gradient, again.gradient)
     assert np.array_equal(network.parameters.values, again.parameters.values)

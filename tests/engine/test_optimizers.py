@@ -6,6 +6,7 @@ from engine_cases import TRACES, settings_of
 from numpy.testing import assert_allclose
 
 from skdnn.engine.activations import Tanh
+from skdnn.engine.batches import Batch
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
 from skdnn.engine.losses import SoftmaxCrossEntropy
@@ -49,7 +50,7 @@ def test_like_torch(i):
     recorded = []
     for step in range(20):
         rows = slice(step * 8 % 40, step * 8 % 40 + 8)
-        trainer.step(X[rows], y[rows], None, lr)
+        trainer.step(Batch.of(X[rows], y[rows]), lr)
         recorded.append(theta.copy())
     for ours, torchs in zip((recorded[0], recorded[-1]), TRACES["net_thetas"][i], strict=True):
         assert_allclose(ours, torchs, rtol=1e-6, atol=1e-7)

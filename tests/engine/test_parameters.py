@@ -67,6 +67,22 @@ def test_learning_rate_factors():
     assert ParameterVector(MIXED[:1] + MIXED[2:3], "float64").learning_rate_factors() is None
 
 
+def test_a_rate_may_be_one_a_number():
+    rows = Slot((2, 3), "weights", rate=np.array([[0.5], [2.0]]))
+    parameters = ParameterVector([rows, Slot((3,), "others")], "float64")
+    assert parameters.learning_rate_factors().tolist() == [0.5] * 3 + [2.0] * 3 + [1.0] * 3
+    assert ParameterVector([Slot((2,), "others", np.ones(2))], "f").learning_rate_factors() is None
+    same = Slot((2, 3), "weights", rate=np.array([[0.5], [2.0]]))
+    assert same == rows and hash(same) == hash(rows)
+    for other in (
+        Slot((2, 3), "weights"),
+        Slot((2, 3), "weights", rate=np.array([[0.5], [3.0]])),
+        Slot((2, 3), "others", rate=rows.rate),
+        "a slot",
+    ):
+        assert other != rows
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_pickle_keeps_one_vector(dtype):
     parameters = ParameterVector(MIXED, dtype)

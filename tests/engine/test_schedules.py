@@ -17,7 +17,9 @@ from skdnn.engine.schedules import (
     OneCycle,
     StepDecay,
     WarmUp,
+    anneals,
     get_schedule,
+    rises,
 )
 
 shares = st.floats(0, 1)
@@ -55,6 +57,17 @@ KNOWN = {  # progress -> factor
         | {(math.sqrt(2) - 1) / 15: 1, (math.sqrt(128) - 1) / 15: 1},
     ),
 }
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_what_rises_begins_low_and_what_anneals_ends_low(name):
+    schedule = get_schedule(name)()
+    factors = [schedule(p / 1000, 0) for p in range(1001)]
+    assert rises(name) == rises(schedule) == (factors[0] < 0.1 * max(factors))
+    assert anneals(name) == anneals(schedule) == (factors[-1] < 0.1 * max(factors))
+    warm = WarmUp(0.1, schedule)
+    assert rises(warm)
+    assert anneals(warm) == anneals(schedule)
 
 
 @pytest.mark.parametrize("name", KNOWN)

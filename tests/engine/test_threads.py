@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import threads
+from skdnn.engine.batches import Batch
 from skdnn.engine.layers import Dropout
 from skdnn.engine.network import Network
 from skdnn.engine.threads import (
@@ -72,7 +73,7 @@ def batches_of(n_threads, kind, rng, dtype):
             weight[split_rows(m, n_threads)[0]] = 0.0
         elif kind == "last share zero" and m > n_threads:
             weight[split_rows(m, n_threads)[-1]] = 0.0
-        yield X, Y, None if kind == "none" else weight.astype(dtype)
+        yield Batch.of(X, Y, None if kind == "none" else weight.astype(dtype))
 
 
 # A step ---------------------------------------------------------------------------------------
@@ -92,8 +93,8 @@ def test_a_step_is_that_of_one_thread(n_threads, activation, order, weights, dty
     with sharing(first, n_threads) as shared:
         for batch in batches_of(n_threads, weights, rng, dtype):
             for alpha in (0.0, 0.3):
-                expected = alone.loss_and_gradient(*batch, loss, alpha)
-                value = shared.loss_and_gradient(*batch, loss, alpha)
+                expected = alone.loss_and_gradient(batch, loss, alpha)
+                value = shared.loss_and_gradient(batch, loss, alpha)
                 assert_allclose(value, expected, rtol=tolerance)
                 scale = np.abs(alone.gradient).max()
                 assert_allclose(first.gradient, alone.gradient, rtol=0, atol=tolerance * scale)
@@ -106,9 +107,9 @@ def test_every_loss_can_be_shared_out(name, k, rng):
     weight = rng.uniform(0.5, 2.0, 9)
     alone, first = (build("two hidden", n_out=k) for _ in range(2))
     alone.prepare_training(rng)
-    expected = alone.loss_and_gradient(X, Y, weight, LOSSES[name].loss, 0.1)
+    expected = alone.loss_and_gradient(Batch.of(X, Y, weight), LOSSES[name].loss, 0.1)
     with sharing(first, 2) as shared:
-        value = shared.loss_and_gradient(X, Y, weight, LOSSES[name].loss, 0.1)
+        value = shared.loss_and_gradient(Batch.of(X, Y, weight), LOSSES[name].loss, 0.1)
     assert_allclose(value, expected, rtol=1e-12)
     scale = np.abs(alone.gradient).max()
     assert_allclose(first.gradient, alone.gradient, rtol=0, atol=1e-12 * scale)
@@ -123,7 +124,7 @@ def test_the_same_number_of_threads_gives_the_same_bits(n_threads, dtype, rng):
     for _ in range(5):
         network = build(ORDERS["dropout"], "gelu", n_out=3, dtype=dtype)
         with sharing(network, n_threads) as shared:
-            value = shared.loss_and_gradient(X, Y, None, LOSSES["softmax"].loss, 0.1)
+            value = shared.loss_and_gradient(Batch.of(X, Y), LOSSES["softmax"].loss, 0.1)
         results.append((value, network.gradient.tobytes()))
     assert len(set(results)) == 1
 
@@ -135,7 +136,7 @@ def test_masks_are_drawn_for_the_whole_batch(order, rng):
     for n_threads in (2, 3, 8):
         network = build(ORDERS[order], n_out=3)
         with sharing(network, n_threads) as shared:
-            shared.loss_and_gradient(X, Y, None, LOSSES["softmax"].loss)
+            shared.loss_and_gradient(Batch.of(X, Y), LOSSES["softmax"].loss)
         states[n_threads] = network.rng.bit_generator.state
         masks[n_threads] = [
             np.vstack([layer.mask for layer in layers if "mask" in vars(layer)])

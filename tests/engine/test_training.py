@@ -4,21 +4,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from engine_cases import LOSSES, build
+from engine_cases import LOSSES, Order, build
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.metrics import log_loss
 
-from skdnn.engine.batches import Batches
+from skdnn.engine import threads
+from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
 from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
 from skdnn.engine.parameters import Slot
-from skdnn.engine.schedules import Constant, Cosine, InverseScaling, WarmUp
+from skdnn.engine.schedules import Constant, Cosine, InverseScaling, Scheduled, WarmUp
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import (
     Descent,
@@ -26,7 +27,6 @@ from skdnn.engine.training import (
     Trainer,
     descend,
     descend_lbfgs,
-    limit_unit_norms,
 )
 
 PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
@@ -77,7 +77,7 @@ def data(rng, m=20, k=2):
 def moved(trainer, X, Y, weight=None, lr=0.1):
     """Take a step and return by how much theta moved."""
     before = trainer.network.parameters.theta.copy()
-    trainer.step(X, Y, weight, lr)
+    trainer.step(Batch.of(X, Y, weight), lr)
     return trainer.network.parameters.theta - before
 
 
@@ -89,9 +89,9 @@ def test_step_returns_the_objective_before_the_move(rng):
     trainer = train(replace(PLAIN, alpha=0.5))
     expected = trainer.network.copy()
     expected.prepare_training(rng)
-    value = expected.loss_and_gradient(X, Y, None, SoftmaxCrossEntropy(), 0.5)
+    value = expected.loss_and_gradient(Batch.of(X, Y), SoftmaxCrossEntropy(), 0.5)
     before = trainer.network.parameters.theta.copy()
-    assert trainer.step(X, Y, None, 0.1) == value
+    assert trainer.step(Batch.of(X, Y), 0.1) == value
     assert_allclose(trainer.network.parameters.theta, before - 0.1 * expected.gradient)
 
 
@@ -126,6 +126,40 @@ def test_weight_decay_is_not_scaled_by_the_optimizer(rng):
     assert_allclose(difference[: weights.size], -0.05 * weights, atol=1e-14)
 
 
+def test_weight_decay_may_have_a_schedule(rng):
+    """Progress is that of the step within the epoch: in four steps the decay falls to a quarter."""
+    X, Y = data(rng)
+    falling = Scheduled(0.5, lambda progress, n_samples_seen: 1 - progress)
+    one = train(replace(PLAIN, weight_decay=falling, n_epochs=1, shuffle=False))
+    other = train(replace(PLAIN, n_epochs=1))
+    one.run_epoch(Batches(X, Y, None, 5))
+    for i in range(4):
+        other.descent = replace(other.descent, weight_decay=0.5 * (1 - i / 4))
+        other.step(Batch.of(X[5 * i : 5 * i + 5], Y[5 * i : 5 * i + 5]), 0.1)
+    assert_allclose(one.network.parameters.theta, other.network.parameters.theta, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_dropout_may_have_a_schedule(n_threads, rng, monkeypatch):
+    """A constant factor c gives, bit for bit, the training of layers with c times the rate."""
+    X, Y = data(rng)
+    halved, half = Order((4,), dropout=0.6), Order((4,), dropout=0.3)
+    trainers = [
+        train(replace(PLAIN, dropout=lambda progress, n_samples_seen: 0.5), order=halved),
+        train(order=half),
+    ]
+    monkeypatch.setattr(threads, "MIN_PARALLEL_WORK", 0)
+    for trainer in trainers:
+        batches = Batches(X, Y, None, 5)
+        trainer.start_workers(batches, n_threads)
+        trainer.run_epoch(batches)
+        trainer.release()
+    one, other = (trainer.network for trainer in trainers)
+    assert np.array_equal(one.parameters.theta, other.parameters.theta)
+    assert one.layers[1].rate == 0.6  # the specification stays
+    assert one.layers[1].factor == 1.0  # and what was set is over with the training
+
+
 def test_max_norm(rng):
     X, Y = data(rng)
     free, limited = train(), train(replace(PLAIN, max_norm=0.8))
@@ -144,7 +178,7 @@ def test_max_norm(rng):
 def test_limit_leaves_zero_weights():
     network = build("linear")
     network.parameters.values[:] = 0.0
-    limit_unit_norms(network, 1.0)
+    network.limit_norms(1.0)
     assert not network.parameters.values.any()
 
 
@@ -200,7 +234,7 @@ def test_warm_up_batch_by_batch(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, schedule=WarmUp(0.5, Constant()), n_epochs=4))
     rates, step = [], trainer.step
-    trainer.step = lambda X, Y, weight, lr: rates.append(lr) or step(X, Y, weight, lr)
+    trainer.step = lambda batch, lr, part: rates.append(lr) or step(batch, lr, part)
     batches = Batches(X, Y, None, 5)
     last = [trainer.run_epoch(batches).learning_rate for _ in range(4)]
     assert_allclose(rates, [0.1 * min(i / 8, 1) for i in range(16)], atol=1e-15)
@@ -336,7 +370,7 @@ def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
     assert len(listener.epochs) == (last - 1) // 4
     for step in range(last - 1):
         rows = slice(step * 5 % 20, step * 5 % 20 + 5)
-        expected.step(X[rows], Y[rows], None, 0.1)
+        expected.step(Batch.of(X[rows], Y[rows]), 0.1)
     values = [one.network.parameters.values for one in (trainer, expected)]
     assert np.array_equal(*values)
     assert descend(trainer, Batches(X, Y, None, 5), 1, listener) is Outcome.MAX_EPOCHS
@@ -348,7 +382,7 @@ def test_an_interrupt_passes_and_keeps_what_has_been_learned(last, rng):
 def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, optimizer=Adam()))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     state = trainer.state
     trainer.change(SoftmaxCrossEntropy(0.1), replace(trainer.descent, learning_rate=0.5))
     assert trainer.state is state
@@ -360,7 +394,7 @@ def test_another_descent_keeps_the_state_of_the_same_kind_of_optimizer(rng):
     trainer.change(trainer.loss, PLAIN)
     assert trainer.state.moments == []
     trainer.change(trainer.loss, replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     assert len(trainer.state.moments) == 1
 
 
@@ -368,17 +402,17 @@ def test_another_network_goes_on(rng):
     X, Y = data(rng)
     trainer, straight = train(order="batch norm"), train(order="batch norm")
     for one in (trainer, straight):
-        one.step(X, Y, None, 0.1)
+        one.step(Batch.of(X, Y), 0.1)
     trainer.replace_network(trainer.network.copy())
     for one in (trainer, straight):
-        one.step(X, Y, None, 0.1)
+        one.step(Batch.of(X, Y), 0.1)
     assert np.array_equal(trainer.network.parameters.values, straight.network.parameters.values)
 
 
 def test_a_reset_optimizer_has_no_momentum(rng):
     X, Y = data(rng)
     trainer = train(replace(PLAIN, optimizer=SGD(momentum=0.9)))
-    trainer.step(X, Y, None, 0.1)
+    trainer.step(Batch.of(X, Y), 0.1)
     trainer.reset_optimizer()
     assert not trainer.state.moments[0].any()
 
@@ -495,7 +529,7 @@ def test_the_full_objective_does_not_depend_on_the_batches(weighted, rng):
     trainer = Trainer(network, SoftmaxCrossEntropy(), descent, rng, rng)
     theta = network.parameters.theta.copy()
     results = [FullObjective(trainer, Batches(X, Y, weight, size))(theta) for size in (20, 7, 1)]
-    expected = network.loss_and_gradient(X, Y, weight, SoftmaxCrossEntropy(), 0.3)
+    expected = network.loss_and_gradient(Batch.of(X, Y, weight), SoftmaxCrossEntropy(), 0.3)
     for value, gradient in results:
         assert_allclose(value, expected)
         assert_allclose(gradient, network.gradient, atol=1e-14)

@@ -25,9 +25,8 @@ from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
-from skdnn.engine.schedules import SCHEDULES, Constant, Cosine, Exponential, WarmUp
+from skdnn.engine.schedules import SCHEDULES, Constant, Cosine, Exponential, WarmUp, rises
 from skdnn.engine.training import Trainer
-from skdnn.estimators.plan import RISING
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -489,7 +488,7 @@ def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 def test_every_schedule_with_every_solver(solver, schedule, warmup):
-    if schedule in RISING:
+    if rises(schedule):
         warmup = 0.0
     parameters = {"solver": solver, "learning_rate": schedule, "warmup": warmup}
     model = small(MLPClassifier, learning_rate_init=0.01, batch_size=50, **parameters)

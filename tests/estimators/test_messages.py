@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.activations import LeakyReLU
-from skdnn.engine.schedules import Cosine
+from skdnn.engine.schedules import Cosine, OneCycle
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))
@@ -29,7 +29,16 @@ def small(cls, **parameters):
 # Learning rates -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "coslog4"])
+class Triangle:
+    """A schedule of a user's own with a rise."""
+
+    rises = anneals = True
+
+    def __call__(self, progress, n_samples_seen):
+        return 1 - abs(2 * progress - 1)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "coslog4", OneCycle(), Triangle()])
 def test_a_schedule_with_a_rise_of_its_own_needs_no_warm_up(cls, schedule):
     without = small(cls, learning_rate=schedule).fit(X, LABELS)
     model = small(cls, learning_rate=schedule, warmup=0.3)

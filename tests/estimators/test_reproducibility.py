@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.estimators.plan import RISING
+from skdnn.engine.schedules import rises
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -62,7 +62,7 @@ LIVES = {
 }  # fmt: skip
 LIVES |= {
     name: (
-        *(MLPClassifier, {"learning_rate": name, "warmup": 0.0 if name in RISING else 0.25}),
+        *(MLPClassifier, {"learning_rate": name, "warmup": 0.0 if rises(name) else 0.25}),
         *(X, Y, None),
     )
     for name in SCHEDULES
