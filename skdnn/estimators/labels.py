@@ -6,9 +6,10 @@ dictionary, which is faster than sorting them; it takes 1, 1.0 and True for the 
 Python does.
 """
 
+from collections.abc import Iterable
 from itertools import repeat
 from numbers import Integral, Number, Real
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy import sparse
@@ -20,17 +21,17 @@ ORDERED = "biufmM"
 MUST_BE = "The labels of a column must be all strings, or all numbers or booleans."
 
 
-def dense(y) -> np.ndarray:
+def dense(y: Any) -> np.ndarray:
     """Return y as an array, sparse or not."""
     return y.toarray() if sparse.issparse(y) else y
 
 
-def one_column(y, warn: bool = True):
+def one_column(y: Any, warn: bool = True) -> Any:
     """Return a column vector as a vector, with scikit-learn's warning; anything else as it is."""
     return column_or_1d(dense(y), warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def check_labels(y) -> None:
+def check_labels(y: Any) -> None:
     """Refuse numbers that are not whole or not finite, and types that are no labels."""
     numbers = y.data if sparse.issparse(y) else y
     kind = y.dtype.kind
@@ -42,16 +43,16 @@ def check_labels(y) -> None:
         refuse({y.dtype})
 
 
-def refuse(types) -> NoReturn:
+def refuse(types: Iterable[type]) -> NoReturn:
     """Say of what types the labels of a column are, and of which they should be."""
     raise ValueError(f"Unknown label type in y: {_named(types)}. {MUST_BE}")
 
 
-def _named(types) -> str:
+def _named(types: Iterable[type]) -> str:
     return ", ".join(sorted(getattr(t, "__name__", str(t)) for t in types))
 
 
-def zeros_and_ones(y) -> bool:
+def zeros_and_ones(y: Any) -> bool:
     """Whether all there is in y are the numbers 0 and 1, or False and True."""
     y = y.data if sparse.issparse(y) else y
     if y.dtype == object:
@@ -59,7 +60,7 @@ def zeros_and_ones(y) -> bool:
     return y.dtype.kind in "biuf" and bool(np.all((y == 0) | (y == 1)))
 
 
-def unique_objects(column: np.ndarray) -> set:
+def unique_objects(column: np.ndarray) -> set[Any]:
     """Return the set of the labels of a column."""
     labels = column.tolist()
     try:
@@ -106,7 +107,7 @@ def is_number(t: type) -> bool:
     return issubclass(t, Number | np.bool_) and not issubclass(t, np.timedelta64)
 
 
-def as_plain(y):
+def as_plain(y: Any) -> Any:
     """Return objects that are numbers as an array of such; anything else as it is.
 
     Whole numbers beyond 64 bits stay objects.
@@ -124,14 +125,14 @@ def as_plain(y):
     return y if whole else _array(values, np.float64).reshape(y.shape)
 
 
-def _array(values: list, dtype) -> np.ndarray:
+def _array(values: list[Any], dtype: Any) -> np.ndarray:
     try:
         return np.array(values, dtype=dtype)
     except OverflowError:
         return np.array(values, dtype=object)
 
 
-def distinct_named(classes) -> np.ndarray:
+def distinct_named(classes: Any) -> np.ndarray:
     """Return the sorted distinct labels of a list of them."""
     labels = np.asarray(list(classes)).ravel()
     if labels.dtype.kind == "f":
@@ -172,7 +173,9 @@ def encode(column: np.ndarray, classes: np.ndarray, strict: bool = True) -> np.n
 # Weights of classes ---------------------------------------------------------------------------
 
 
-def weights_of_classes(class_weight, classes, codes, weight) -> np.ndarray:
+def weights_of_classes(
+    class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
     """Return the weight of every class; a class that "balanced" does not see keeps weight 1."""
     if not isinstance(class_weight, str):
         if not isinstance(class_weight, dict):
@@ -187,7 +190,7 @@ def weights_of_classes(class_weight, classes, codes, weight) -> np.ndarray:
     return weights
 
 
-def weights_by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
+def weights_by_label(class_weight: dict[Any, float], classes: np.ndarray) -> np.ndarray:
     """Return the weights that a dictionary gives, by scikit-learn's rule of what it must name.
 
     Its `compute_class_weight` takes the string "1" for the number 1.
@@ -198,7 +201,9 @@ def weights_by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     return np.array([class_weight.get(label, 1.0) for label in classes], dtype=np.float64)
 
 
-def weights_by_column(class_weight, classes: list, codes, weight) -> list[np.ndarray]:
+def weights_by_column(
+    class_weight: Any, classes: list[np.ndarray], codes: np.ndarray, weight: np.ndarray | None
+) -> list[np.ndarray]:
     """Return the weights of the classes of every column of codes."""
     if class_weight != "balanced" and not (
         isinstance(class_weight, list) and len(class_weight) == len(classes)
