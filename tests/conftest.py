@@ -1,11 +1,16 @@
 """Settings of the whole suite: with --doctest-modules, a second conftest would clash with it."""
 
 import os
+import signal
 
 # Two test processes with a BLAS of two threads each on two cores wait for one another.  Set
 # before numpy is loaded; the tests of the threads themselves set their own limits.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# A shell starts what it puts in the background with Ctrl-C ignored; the tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
