@@ -738,3 +738,13 @@ def test_many_sizes_of_layers_are_in_order_and_not_all_named():
     _, ax = plt.subplots()
     axis.set_axis(ax, "x")
     assert ax.get_xlim() == (-0.5, 39.5)
+
+
+def test_margins_do_not_repeat_the_numbers_of_an_axis_below_a_decade():
+    rates = Hyperparameter("learning_rate_init", [0.012, 0.02, 0.05, 0.06], log=True)
+    alphas = Hyperparameter("alpha", [2e-4, 3e-4, 6e-4, 7e-4], log=True)
+    display = SearchDisplay(x=rates, y=alphas, scores=[0.1, 0.3, 0.2, 0.4]).plot()
+    display.figure_.canvas.draw()
+    above, beside = display.marginal_axes_
+    assert above.get_xticklabels(which="both") == beside.get_yticklabels(which="both") == []
+    assert any(label.get_text() for label in display.ax_.get_xticklabels(which="both"))
