@@ -1,7 +1,8 @@
-"""A progress bar with the numbers of the training beside it."""
+"""A progress bar that also shows the loss and the validation score."""
 
 import math
 from queue import Queue
+from typing import TYPE_CHECKING, Any
 
 import sklearn.callback
 
@@ -14,17 +15,22 @@ from skdnn.estimators._sklearn import (
     send,
 )
 
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
 
 class ProgressBar(sklearn.callback.ProgressBar):
     """scikit-learn's progress bar, with the current loss and validation score of every fit.
 
-    A fit that is over makes room for the next one, so a search shows only those that run.
+    The bar of a fit that has ended is hidden, so a search shows only the fits that are running.
 
     Parameters
     ----------
     max_propagation_depth : int or None, default=1
-        How many levels of estimators inside the one that it is set on have bars; None is all.  The
-        epochs of an MLP in a pipeline under a search take 2.
+        How many levels of estimators have bars, below the estimator that the callback is set on.
+        None shows all levels.  If the callback is set on a search over pipelines, 2 shows the
+        epochs of the MLPs.
 
     Raises
     ------
@@ -42,21 +48,21 @@ class ProgressBar(sklearn.callback.ProgressBar):
     MLPClassifier - fit ━━━━━━━━━━...━━━━━━━━━━ 100% 0:00:0... loss ...
     """
 
-    def __init__(self, max_propagation_depth=1):
+    def __init__(self, max_propagation_depth: int | None = 1) -> None:
         try:
             super().__init__(max_propagation_depth)
         except ImportError as error:
             raise ImportError('ProgressBar needs rich: pip install "skdnn[progress]".') from error
 
-    def setup(self, estimator, context):
-        """Open the display."""
-        run, queue = context.root_uuid, Queue()
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Open the display of a fit."""
+        run, queue = context.root_uuid, Queue[Any]()
         self._listener_handles[run] = open_listener(queue.put)
         run_queues[run], run_monitors[run] = queue, ProgressMonitor(queue=queue)
         run_monitors[run].start()
 
-    def on_fit_task_end(self, estimator, context):
-        """Move the bars on."""
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Advance the bars."""
         message = {"event": "end", "path": [ctx.task_id for ctx in get_context_path(context)]}
         if context.task_name == "epoch" and hasattr(estimator, "_run"):
             message["numbers"] = latest_numbers(estimator._run.history)
@@ -64,30 +70,30 @@ class ProgressBar(sklearn.callback.ProgressBar):
 
 
 def latest_numbers(history: dict[str, list[float]]) -> str:
-    """Return the loss of the last epoch, and its validation score if there is one, in words."""
+    """Return the last epoch's loss, and its validation score if there is one, as text."""
     loss, score = (history.get(name, [math.nan])[-1] for name in ("loss", "validation_score"))
     return f"loss {loss:.4g}" + ("" if math.isnan(score) else f", score {score:.4g}")
 
 
 class ProgressMonitor(RichProgressMonitor):
-    """The display: one line a task that runs, and numbers at its end."""
+    """The display: a line for each running task, with the loss and score at its end."""
 
-    def _on_task_begin(self, task_info):
+    def _on_task_begin(self, task_info: dict[str, Any]) -> None:
         path = task_info["path"]
         if self.root_rich_task is None:
             self.progress_ctx.columns += (numbers_column(),)
         else:
             self._hide_finished(self.root_rich_task.get_descendants(path)[-2])
-        task_info["source_estimator_name"] = None  # the line above says it
+        task_info["source_estimator_name"] = None  # the line above names the estimator
         super()._on_task_begin(task_info)
 
-    def _hide_finished(self, parent):
+    def _hide_finished(self, parent: Any) -> None:
         for child in parent.children.values():
             if child.progress == 1.0:
                 for task in child:
                     self.progress_ctx.update(task.id, visible=False)
 
-    def _on_task_end(self, task_info):
+    def _on_task_end(self, task_info: dict[str, Any]) -> None:
         numbers = task_info.pop("numbers", None)
         if numbers is not None:
             *_, fit, _ = self.root_rich_task.get_descendants(task_info["path"])
@@ -95,14 +101,14 @@ class ProgressMonitor(RichProgressMonitor):
         super()._on_task_end(task_info)
 
 
-def numbers_column():
-    """Return a column of what is known of a task beside its progress."""
+def numbers_column() -> "ProgressColumn":
+    """Return a column that shows the loss and score of a task."""
     from rich.progress import ProgressColumn
     from rich.table import Column
     from rich.text import Text
 
     class NumbersColumn(ProgressColumn):
-        def render(self, task):
+        def render(self, task: "Task") -> "Text":
             return Text(task.fields.get("numbers", ""))
 
     return NumbersColumn(Column(no_wrap=True))
