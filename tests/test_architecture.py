@@ -33,7 +33,7 @@ PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
 # What each part may import besides skdnn and the standard library; what comes with an extra only
 # inside of functions.  "" are the modules of skdnn itself.
 MAY_IMPORT = {
-    "": {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl"},
+    "": {"threadpoolctl"},
     "callback": {"sklearn", "rich"},
     "engine": {"numpy", "scipy", "threadpoolctl"},
     "estimators": {"numpy", "scipy", "sklearn"},
