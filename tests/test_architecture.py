@@ -29,6 +29,14 @@ LEVELS = {
     "threads": 3,
     "training": 4,
 }
+PREPROCESSING_LEVELS = {
+    "statistics": 0,
+    "tables": 0,
+    "bins": 1,
+    "checks": 1,
+    "scaler": 2,
+    "piecewise_linear": 2,
+}
 PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
 # What each part may import besides skdnn and the standard library; what comes with an extra only
 # inside of functions.  "" are the modules of skdnn itself.
@@ -51,6 +59,7 @@ def module_name(path: Path) -> str:
 
 TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in ROOT.rglob("*.py")}
 ENGINE = [name for name in TREES if name.startswith("skdnn.engine")]
+PREPROCESSING = [name for name in TREES if name.startswith("skdnn.preprocessing")]
 
 
 def imports(tree: ast.Module) -> list[tuple[str, str | None]]:
@@ -92,7 +101,7 @@ def imported_modules(tree: ast.Module) -> set[str]:
 
 
 def component(name: str) -> str:
-    """Return the part of the engine that a module belongs to, such as kernels."""
+    """Return the part of its package that a module belongs to, such as kernels of the engine."""
     return [*name.split("."), ""][2]
 
 
@@ -108,6 +117,7 @@ def private_names(tree: ast.Module) -> list[str]:
 
 def test_all_modules_are_found():
     assert {component(name) for name in ENGINE} == {*LEVELS, ""}
+    assert {component(name) for name in PREPROCESSING} == {*PREPROCESSING_LEVELS, ""}
     assert PRIVATE_ALLOWED in TREES
 
 
@@ -143,6 +153,17 @@ def test_imports_go_to_lower_levels(name):
     for target in imported_modules(TREES[name]):
         inside = component(target) == component(name)
         assert inside or LEVELS[component(target)] < LEVELS[component(name)], target
+
+
+@pytest.mark.parametrize("name", PREPROCESSING)
+def test_preprocessing_stands_alone(name):
+    assert all(module.startswith("skdnn.preprocessing") for module in imported_modules(TREES[name]))
+
+
+@pytest.mark.parametrize("name", [name for name in PREPROCESSING if component(name)])
+def test_preprocessing_imports_go_to_lower_levels(name):
+    for target in imported_modules(TREES[name]):
+        assert PREPROCESSING_LEVELS[component(target)] < PREPROCESSING_LEVELS[component(name)]
 
 
 def test_no_circles():
