@@ -34,8 +34,12 @@ PREPROCESSING_LEVELS = {
     "tables": 0,
     "bins": 1,
     "checks": 1,
+    "columns": 1,
     "scaler": 2,
     "piecewise_linear": 2,
+    "categories": 2,
+    "encodings": 3,
+    "tabular": 4,
 }
 PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
 # What each part may import besides skdnn and the standard library; what comes with an extra only

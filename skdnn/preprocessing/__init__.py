@@ -2,5 +2,6 @@
 
 from skdnn.preprocessing.piecewise_linear import PiecewiseLinearEncoder
 from skdnn.preprocessing.scaler import RobustSmoothClipScaler
+from skdnn.preprocessing.tabular import TabularEncoder
 
-__all__ = ["PiecewiseLinearEncoder", "RobustSmoothClipScaler"]
+__all__ = ["PiecewiseLinearEncoder", "RobustSmoothClipScaler", "TabularEncoder"]

@@ -53,6 +53,7 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     See Also
     --------
+    TabularEncoder : Does this to the numbers of a table, and encodes the rest.
     sklearn.preprocessing.RobustScaler : Without weights, clipping, or a rule for quartiles that
         coincide.
 

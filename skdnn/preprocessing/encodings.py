@@ -1,0 +1,166 @@
+"""All columns of a table together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from skdnn.preprocessing.categories import (
+    CategoryColumn,
+    Levels,
+    TargetOptions,
+    embedding_codes,
+    few_levels,
+    target_means,
+)
+from skdnn.preprocessing.columns import (
+    LIMIT,
+    Column,
+    DateColumn,
+    NumberColumn,
+    NumberOptions,
+    Output,
+    varies,
+)
+from skdnn.preprocessing.scaler import RobustSmoothClipScaler
+from skdnn.preprocessing.tables import Table, about, kind_of, values_of, zone_of
+
+BLOCK_ROWS = 2**15  # rows that are encoded together
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the columns are encoded.
+
+    Attributes
+    ----------
+    from_dtype : bool
+        Whether columns of a categorical dtype are categories, even if their levels are numbers.
+    numbers : NumberOptions
+        How numbers and dates are encoded.
+    max_onehot : int
+        Most levels of a one-hot code.
+    target : TargetOptions or None
+        How more levels are encoded by the mean of y; None is codes for an embedding.
+    """
+
+    from_dtype: bool
+    numbers: NumberOptions
+    max_onehot: int
+    target: TargetOptions | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is learned from: a table, the rows in use, and their weights and targets."""
+
+    table: Table
+    rows: np.ndarray
+    weight: np.ndarray | None
+    y: np.ndarray | None
+
+    def values(self, series) -> np.ndarray:
+        """Return the rows in use of a column."""
+        values = values_of(series)
+        return values if len(self.rows) == len(values) else values[self.rows]
+
+
+class TableEncoding:
+    """The encodings of the columns of a table, side by side."""
+
+    def __init__(self, columns: list[Column]):
+        self.columns = columns
+
+    @property
+    def outputs(self) -> list[list[Output]]:
+        return [column.outputs for column in self.columns]
+
+    def transform(self, table: Table, dtype) -> np.ndarray:
+        """Return the encoded table, of shape (n_samples, n_features_out)."""
+        n = table.shape[0]
+        out = np.empty((n, sum(map(len, self.outputs))), dtype)
+        stop = 0
+        for (name, series), column in zip(table, self.columns, strict=True):
+            start, stop = stop, stop + len(column.outputs)
+            for row in range(0, n if stop > start else 0, BLOCK_ROWS):
+                rows = slice(row, row + BLOCK_ROWS)
+                with about(name):
+                    column.write(values_of(series[rows]), out[rows, start:stop])
+        return out
+
+
+class SparseEncoding:
+    """Sparse columns of numbers, scaled but not centred; constant ones are dropped."""
+
+    def __init__(self, X, weight, options: NumberOptions):
+        limit = LIMIT if options.scale else np.inf
+        self.scaler = RobustSmoothClipScaler(limit=limit).fit(X, sample_weight=weight)
+        if not options.scale:
+            self.scaler.scale_[:] = 1.0
+        low, high = (getattr(X, f"nan{end}")(axis=0).toarray().ravel() for end in ("min", "max"))
+        kept = [varies(np.array(ends), options.min_range) for ends in zip(low, high, strict=True)]
+        self.kept = np.flatnonzero(kept)
+        self.outputs = [[Output("", "number")] if keep else [] for keep in kept]
+
+    def transform(self, X, dtype) -> sparse.csr_array:
+        """Return the encoded csr_array, of shape (n_samples, n_features_out)."""
+        X = self.scaler.transform(X)[:, self.kept].astype(dtype)
+        X.data[np.isnan(X.data)] = 0
+        return X
+
+
+def fit_table(
+    sample: Sample, wanted: np.ndarray, options: Options, *, cross_fit: bool
+) -> tuple[TableEncoding, dict[int, np.ndarray]]:
+    """Return the encoding of a table.
+
+    Parameters
+    ----------
+    sample : Sample
+        What is learned from.
+    wanted : ndarray of bool of shape (n_features,)
+        Which columns are categories whatever they hold.
+    options : Options
+        How the columns are encoded.
+    cross_fit : bool
+        Whether the rows are to be encoded by the y of rows of other folds.
+
+    Returns
+    -------
+    TableEncoding
+        The encoding.
+    dict of int to ndarray
+        The columns that were cross-fitted, with the encoded rows.
+    """
+    columns: list[Column] = []
+    crossed = {}
+    for j, (name, series) in enumerate(sample.table):
+        with about(name):
+            values = sample.values(series)
+            kind = kind_of(series, values, from_dtype=options.from_dtype)
+            if wanted[j] or kind == "category":
+                column, encoded = fit_category(values, sample, options, cross_fit)
+                if encoded is not None:
+                    crossed[j] = encoded
+            elif kind == "date":
+                column = DateColumn(values, sample.weight, zone_of(series), options.numbers)
+            else:
+                column = NumberColumn(values, sample.weight, options.numbers)
+            columns.append(column)
+    return TableEncoding(columns), crossed
+
+
+def fit_category(
+    values: np.ndarray, sample: Sample, options: Options, cross_fit: bool
+) -> tuple[CategoryColumn, np.ndarray | None]:
+    """Return a column of levels, and its rows if they are cross-fitted."""
+    levels = Levels(values)
+    codes = levels.codes(values)
+    if len(levels) <= max(options.max_onehot, 2):
+        return CategoryColumn(levels, few_levels(levels, codes)), None
+    if options.target is None:
+        return CategoryColumn(levels, embedding_codes(levels)), None
+    table, encoded = target_means(
+        levels, codes, sample.y, sample.weight, options.target, cross_fit=cross_fit
+    )
+    return CategoryColumn(levels, table), encoded
