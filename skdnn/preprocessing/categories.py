@@ -61,7 +61,7 @@ def sorted_levels(values: np.ndarray) -> list:
         return sorted(levels, key=lambda level: (type(level).__name__, str(level)))
 
 
-class Table:
+class Lookup:
     """An encoding with a row for every code, in the order of -1, 0, 1, ..."""
 
     def __init__(self, rows: np.ndarray, outputs: list[Output]):
@@ -87,7 +87,7 @@ class OneHot:
 class CategoryColumn:
     """Levels, and one of the encodings of their codes."""
 
-    def __init__(self, levels: Levels, encoding: Table | OneHot):
+    def __init__(self, levels: Levels, encoding: Lookup | OneHot):
         self.levels = levels
         self.encoding = encoding
         self.outputs = encoding.outputs
@@ -96,20 +96,20 @@ class CategoryColumn:
         self.encoding.write(self.levels.codes(values), out)
 
 
-def few_levels(levels: Levels, codes: np.ndarray) -> Table | OneHot:
+def few_levels(levels: Levels, codes: np.ndarray) -> Lookup | OneHot:
     """Return no column for a constant, ±1 for two levels, and one-hot code for more."""
     if len(levels) == 0 or (len(levels) == 1 and codes.min() > 0):
-        return Table(np.zeros((len(levels) + 2, 0)), [])
+        return Lookup(np.zeros((len(levels) + 2, 0)), [])
     if len(levels) > 2:
         return OneHot(levels)
     rows = np.array([0.0, 0.0, -1.0, 1.0] if len(levels) == 2 else [0.0, 0.0, 1.0])
-    return Table(rows[:, None], [Output(f"_{[*levels][-1]}", "binary")])
+    return Lookup(rows[:, None], [Output(f"_{[*levels][-1]}", "binary")])
 
 
-def embedding_codes(levels: Levels) -> Table:
+def embedding_codes(levels: Levels) -> Lookup:
     """Return the codes themselves, with 0 for missing and unknown levels."""
     rows = np.concatenate([[0.0], np.arange(len(levels) + 1.0)])
-    return Table(rows[:, None], [Output("", "code", len(levels) + 1)])
+    return Lookup(rows[:, None], [Output("", "code", len(levels) + 1)])
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class TargetOptions:
 
 def target_means(
     levels: Levels, codes, y, weight, options: TargetOptions, *, cross_fit: bool
-) -> tuple[Table, np.ndarray | None]:
+) -> tuple[Lookup, np.ndarray | None]:
     """Return the means of y by level, shrunk towards that of all rows.
 
     Parameters
@@ -161,26 +161,26 @@ def target_means(
 
     Returns
     -------
-    Table
+    Lookup
         The encoding: one column an output of y, or one a class if there are more than two.
     ndarray of shape (n, n_columns) or None
         The rows, each encoded by rows of other folds.
     """
     all_codes = np.arange(UNKNOWN, len(levels) + 1)[:, None]
-    tables, crossed, outputs = [], [], []
+    rows, crossed, outputs = [], [], []
     for k, target in enumerate(np.atleast_2d(y.T)):
         encoder = TargetEncoder(target_type=options.target_type, cv=options.folds(len(codes)))
         if cross_fit and len(codes) > 1:
             crossed.append(encoder.fit_transform(codes[:, None], target))
         else:
             crossed.append(encoder.fit(codes[:, None], target).transform(codes[:, None]))
-        tables.append(encoder.transform(all_codes))
+        rows.append(encoder.transform(all_codes))
         outputs += target_outputs(encoder, f"_{k}" if y.ndim > 1 else "")
-    rows, crossed = np.hstack(tables), np.hstack(crossed)
+    rows, crossed = np.hstack(rows), np.hstack(crossed)
     for j in range(rows.shape[1]):
         scale = Scale(rows[codes + 1, j], weight, options.scale)
         rows[:, j], crossed[:, j] = scale(rows[:, j]), scale(crossed[:, j])
-    return Table(rows, outputs), crossed if cross_fit else None
+    return Lookup(rows, outputs), crossed if cross_fit else None
 
 
 def target_outputs(encoder: TargetEncoder, suffix: str) -> list[Output]:

@@ -6,7 +6,14 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skdnn.preprocessing.tables import about, as_numbers, is_frame, read_table, values_of
+from skdnn.preprocessing.tables import (
+    INFINITE,
+    about,
+    as_numbers,
+    is_frame,
+    read_table,
+    values_of,
+)
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -93,9 +100,9 @@ def check_numbers(estimator, X, *, reset: bool, accept_sparse=False):
     if is_frame(X) and not is_plain(X):
         table = read_table(estimator, X, reset=reset, reorder=False)
         X = np.empty(table.shape)
-        for j, (name, series) in enumerate(table):
+        for j, (name, column) in enumerate(table):
             with about(name):
-                X[:, j] = as_numbers(values_of(series))
+                X[:, j] = as_numbers(values_of(column))
         names = table.names
     else:
         names = list(nw.from_native(X).columns) if is_frame(X) else None
@@ -128,14 +135,6 @@ def refuse_infinity(X, names=None) -> None:
             suspects = np.flatnonzero(~np.isfinite(X.sum(axis=0, dtype=np.float64)))
         bad = [j for j in suspects if np.isinf(X[:, j]).any()]
     if len(bad):
-        name = bad[0] if names is None else names[bad[0]]
-        raise ValueError(infinite(name))
-
-
-def infinite(name) -> str:
-    """Return the message about a column with infinite values."""
-    shown = repr(name) if isinstance(name, str) else int(name)
-    return (
-        f"Column {shown} of input X contains infinity: replace infinite values, for example by "
-        "NaN or by the largest finite number."
-    )
+        name = int(bad[0]) if names is None else names[bad[0]]
+        with about(name):
+            raise ValueError(INFINITE)

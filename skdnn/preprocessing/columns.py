@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from skdnn.preprocessing.statistics import centre_and_scale, present, smooth_clip
-from skdnn.preprocessing.tables import as_dates, as_numbers
+from skdnn.preprocessing.tables import INFINITE, as_dates, as_numbers
 
 LIMIT = 3.0  # of the smooth clip, see `RobustSmoothClipScaler`
 
@@ -66,9 +66,11 @@ class Scale:
         self.centre, self.factor = centre_and_scale(x, weight)
         self.scaled = scaled
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, x: np.ndarray, dtype=np.float64) -> np.ndarray:
+        """Return numbers that the dtype can hold."""
         missing = np.isnan(x)
         if not self.scaled:
+            refuse_larger(x[~missing], dtype)
             return np.where(missing, self.centre, x)
         z = smooth_clip((x - self.centre) * self.factor, LIMIT)
         z[missing] = 0.0
@@ -91,7 +93,7 @@ class NumberColumn:
     def write(self, values, out):
         x = finite_numbers(values)
         for j, output in enumerate(self.outputs):
-            out[:, j] = np.isnan(x) if output.kind == "missing" else within(self.scale(x), out)
+            out[:, j] = np.isnan(x) if output.kind == "missing" else self.scale(x, out.dtype)
 
 
 class DateColumn:
@@ -121,18 +123,14 @@ def finite_numbers(values: np.ndarray) -> np.ndarray:
     """Return numbers of which none is infinite."""
     x = as_numbers(values)
     if np.isinf(x).any():
-        raise ValueError(
-            "it contains infinity: replace infinite values, for example by NaN or by the largest "
-            "finite number."
-        )
+        raise ValueError(INFINITE)
     return x
 
 
-def within(x: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Return numbers that the dtype of the output can hold."""
-    if out.dtype == np.float32 and np.abs(x).max(initial=0.0) > np.finfo(np.float32).max:
-        raise ValueError("it contains a value too large for dtype='float32': use 'float64'.")
-    return x
+def refuse_larger(x: np.ndarray, dtype) -> None:
+    """Raise a ValueError if there are numbers that the dtype cannot hold."""
+    if np.abs(x).max(initial=0.0) > np.finfo(dtype).max:
+        raise ValueError(f"it contains a value too large for dtype={str(dtype)!r}: use 'float64'.")
 
 
 def varies(x: np.ndarray, min_range: float) -> bool:

@@ -22,7 +22,8 @@ from skdnn.preprocessing.columns import (
     Output,
     varies,
 )
-from skdnn.preprocessing.scaler import RobustSmoothClipScaler
+from skdnn.preprocessing.scaler import sparse_scales
+from skdnn.preprocessing.statistics import smooth_clip
 from skdnn.preprocessing.tables import Table, about, kind_of, values_of, zone_of
 
 BLOCK_ROWS = 2**15  # rows that are encoded together
@@ -59,9 +60,9 @@ class Sample:
     weight: np.ndarray | None
     y: np.ndarray | None
 
-    def values(self, series) -> np.ndarray:
+    def values(self, column) -> np.ndarray:
         """Return the rows in use of a column."""
-        values = values_of(series)
+        values = values_of(column)
         return values if len(self.rows) == len(values) else values[self.rows]
 
 
@@ -77,36 +78,42 @@ class TableEncoding:
 
     def transform(self, table: Table, dtype) -> np.ndarray:
         """Return the encoded table, of shape (n_samples, n_features_out)."""
-        n = table.shape[0]
-        out = np.empty((n, sum(map(len, self.outputs))), dtype)
+        out = np.empty((table.shape[0], sum(map(len, self.outputs))), dtype)
         stop = 0
-        for (name, series), column in zip(table, self.columns, strict=True):
+        for (name, given), column in zip(table, self.columns, strict=True):
             start, stop = stop, stop + len(column.outputs)
-            for row in range(0, n if stop > start else 0, BLOCK_ROWS):
-                rows = slice(row, row + BLOCK_ROWS)
+            if stop > start:
                 with about(name):
-                    column.write(values_of(series[rows]), out[rows, start:stop])
+                    write_in_blocks(column, given, out[:, start:stop])
         return out
+
+
+def write_in_blocks(column: Column, given, out: np.ndarray) -> None:
+    """Write the output columns of a column of a table, so many rows at a time."""
+    for row in range(0, len(out), BLOCK_ROWS):
+        rows = slice(row, row + BLOCK_ROWS)
+        some = given if len(out) <= BLOCK_ROWS else given[rows]
+        column.write(values_of(some), out[rows])
 
 
 class SparseEncoding:
     """Sparse columns of numbers, scaled but not centred; constant ones are dropped."""
 
     def __init__(self, X, weight, options: NumberOptions):
-        limit = LIMIT if options.scale else np.inf
-        self.scaler = RobustSmoothClipScaler(limit=limit).fit(X, sample_weight=weight)
-        if not options.scale:
-            self.scaler.scale_[:] = 1.0
         low, high = (getattr(X, f"nan{end}")(axis=0).toarray().ravel() for end in ("min", "max"))
         kept = [varies(np.array(ends), options.min_range) for ends in zip(low, high, strict=True)]
-        self.kept = np.flatnonzero(kept)
         self.outputs = [[Output("", "number")] if keep else [] for keep in kept]
+        self.kept = np.flatnonzero(kept)
+        self.scaled = options.scale
+        self.factors = np.array([factor for _, factor in sparse_scales(X[:, self.kept], weight)])
 
     def transform(self, X, dtype) -> sparse.csr_array:
         """Return the encoded csr_array, of shape (n_samples, n_features_out)."""
-        X = self.scaler.transform(X)[:, self.kept].astype(dtype)
+        X = X[:, self.kept].astype(np.float64)
+        if self.scaled:
+            X.data = smooth_clip(X.data * self.factors[X.indices], LIMIT)
         X.data[np.isnan(X.data)] = 0
-        return X
+        return X.astype(dtype)
 
 
 def fit_table(
@@ -134,16 +141,16 @@ def fit_table(
     """
     columns: list[Column] = []
     crossed = {}
-    for j, (name, series) in enumerate(sample.table):
+    for j, (name, given) in enumerate(sample.table):
         with about(name):
-            values = sample.values(series)
-            kind = kind_of(series, values, from_dtype=options.from_dtype)
+            values = sample.values(given)
+            kind = kind_of(given, values, from_dtype=options.from_dtype)
             if wanted[j] or kind == "category":
                 column, encoded = fit_category(values, sample, options, cross_fit)
                 if encoded is not None:
                     crossed[j] = encoded
             elif kind == "date":
-                column = DateColumn(values, sample.weight, zone_of(series), options.numbers)
+                column = DateColumn(values, sample.weight, zone_of(given), options.numbers)
             else:
                 column = NumberColumn(values, sample.weight, options.numbers)
             columns.append(column)
@@ -160,7 +167,7 @@ def fit_category(
         return CategoryColumn(levels, few_levels(levels, codes)), None
     if options.target is None:
         return CategoryColumn(levels, embedding_codes(levels)), None
-    table, encoded = target_means(
+    lookup, encoded = target_means(
         levels, codes, sample.y, sample.weight, options.target, cross_fit=cross_fit
     )
-    return CategoryColumn(levels, table), encoded
+    return CategoryColumn(levels, lookup), encoded

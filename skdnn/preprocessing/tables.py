@@ -1,7 +1,7 @@
 """Tables of every make, read column by column into numpy arrays.
 
-narwhals reads the frames of pandas, polars and Arrow; arrays and lists become a frame of pandas
-first.  After that a column is an array of numbers, of times (in UTC), of durations or of objects.
+narwhals reads the frames of pandas, polars and Arrow.  Whatever the make of a table, the values of
+a column are an array of numbers, of times (in UTC), of durations or of objects.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,10 @@ from sklearn.utils.validation import validate_data
 
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "timedelta", "timedelta64")
 DATES = ("datetime", "datetime64", "date")
+INFINITE = (
+    "it contains infinity: replace infinite values, for example by NaN or by the largest finite "
+    "number."
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Table:
     ----------
     names : list
         Names of the columns; their positions if they have none.
-    columns : list of narwhals.Series
-        The columns.
+    columns : list of narwhals.Series or ndarray
+        The columns of a frame, or of an array.
     """
 
     names: list
@@ -64,11 +68,10 @@ def read_table(estimator, X, *, reset: bool, reorder: bool = True) -> Table:
         if reorder and not reset:
             frame = in_order(frame, getattr(estimator, "feature_names_in_", None))
         validate_data(estimator, frame.to_native(), reset=reset, skip_check_array=True)
-    else:
-        X = read_array(estimator, X)
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        frame = nw.from_native(pd.DataFrame(X, copy=False))
-    return Table(list(frame.columns), list(frame.iter_columns()))
+        return Table(list(frame.columns), list(frame.iter_columns()))
+    X = read_array(estimator, X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return Table([*range(X.shape[1])], [*X.T])
 
 
 def read_array(estimator, X) -> np.ndarray:
@@ -99,26 +102,31 @@ def in_order(frame, known):
     return frame.select(list(known))
 
 
-def values_of(series) -> np.ndarray:
+def values_of(column) -> np.ndarray:
     """Return a column as an array of numbers, of times in UTC, of durations or of objects."""
-    native = series.to_native()
-    if series.dtype == nw.Decimal:
-        series = series.cast(nw.Float64)
-    elif series.implementation.is_pyarrow() and series.dtype == nw.Categorical:
-        native = native.cast(native.type.value_type)  # codes of missing values are anything
-        series = nw.from_native(native, series_only=True)
-    values = series.to_numpy()
+    values = column if isinstance(column, np.ndarray) else values_of_series(column)
     if values.dtype.kind == "c":
         raise ValueError("complex numbers are not supported.")
     return values if values.dtype.kind in "biufMmO" else values.astype(object)
 
 
-def kind_of(series, values: np.ndarray, *, from_dtype: bool) -> str:
+def values_of_series(series) -> np.ndarray:
+    """Return the values of a narwhals.Series."""
+    if series.implementation.is_pyarrow() and series.dtype == nw.Categorical:
+        native = series.to_native()  # its codes of missing values are anything
+        return nw.from_native(native.cast(native.type.value_type), series_only=True).to_numpy()
+    values = series.to_numpy()
+    if values.dtype.kind == "O" and series.dtype == nw.Decimal:
+        return series.cast(nw.Float64).to_numpy()
+    return values
+
+
+def kind_of(column, values: np.ndarray, *, from_dtype: bool) -> str:
     """Return what a column holds: "number", "date" or "category".
 
     Categories of numbers are numbers unless the dtype is to decide.
     """
-    categorical = series.dtype in (nw.Categorical, nw.Enum)
+    categorical = isinstance(column, nw.Series) and column.dtype in (nw.Categorical, nw.Enum)
     if (categorical and from_dtype) or values.dtype.kind == "b":
         return "category"
     if values.dtype.kind == "O":
@@ -153,11 +161,13 @@ def seconds(time) -> float:
     return (time.hour * 60 + time.minute) * 60 + time.second + time.microsecond / 1e6
 
 
-def zone_of(series) -> str | None:
+def zone_of(column) -> str | None:
     """Return the time zone of a column of dates, or None."""
-    zone = getattr(series.dtype, "time_zone", None)
+    if isinstance(column, np.ndarray):
+        return None
+    zone = getattr(column.dtype, "time_zone", None)
     if zone is None:  # narwhals does not read every zone off the dtypes of pandas
-        zone = getattr(getattr(series.to_native(), "dtype", None), "tz", None)
+        zone = getattr(getattr(column.to_native(), "dtype", None), "tz", None)
     return None if zone is None else str(zone)
 
 
@@ -181,7 +191,9 @@ def categorical_mask(parameter, names: list) -> np.ndarray:
     chosen = np.zeros(len(names), dtype=bool)
     if parameter is None or (isinstance(parameter, str) and parameter == "from_dtype"):
         return chosen
-    wanted = np.asarray(parameter, dtype=None if len(parameter) else int)
+    wanted = np.asarray(parameter)
+    if wanted.size == 0:
+        return chosen
     if wanted.ndim != 1 or wanted.dtype.kind not in "biuUO":
         raise ValueError(
             "categorical_features must be 'from_dtype', None, or an array-like of bool, int or "

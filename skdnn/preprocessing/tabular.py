@@ -303,7 +303,8 @@ default="from_dtype"
     def _options(self) -> Options:
         scale = self.numeric == "robust"
         numbers = NumberOptions(scale, self.add_indicator, self.min_range)
-        target = TargetOptions(self.target_type, self.cv, self.random_state, scale)
+        cv = self.cv if hasattr(self.cv, "split") or not np.iterable(self.cv) else list(self.cv)
+        target = TargetOptions(self.target_type, cv, self.random_state, scale)
         return Options(
             from_dtype=is_one_of(self.categorical_features, ["from_dtype"]),
             numbers=numbers,

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -209,6 +210,16 @@ def test_rows_of_weight_zero_are_encoded_but_not_learned_from(rng):
     assert_array_equal(out[:100], target_encoder().fit_transform(X[:100], y[:100]))
 
 
+def test_folds_may_be_an_iterable_or_a_splitter(rng):
+    X = np.column_stack([words(20, 200, rng), words(30, 200, rng)])
+    y = rng.normal(size=200)
+    expected = target_encoder().fit_transform(X, y)
+    splits = FOLDS.split(X)
+    means = {"numeric": "passthrough", "high_cardinality": "target"}
+    assert_array_equal(encoder(cv=splits, **means).fit_transform(X, y), expected)
+    assert_array_equal(encoder(cv=5, random_state=7, **means).fit_transform(X, y), expected)
+
+
 def test_means_need_y_and_few_rows_are_enough():
     X = np.array([["a"], ["b"], ["c"]], dtype=object)
     means = encoder(high_cardinality="target", max_onehot=2)
@@ -241,6 +252,13 @@ def test_dates_become_parts_and_age():
     seen = when.notna()
     assert_allclose(out[seen], expected[seen], atol=1e-9)
     assert_allclose(out[3], [*np.nanmedian(expected, axis=0)[[0]], 1, *out[3, 2:]])
+
+
+def test_dates_in_arrays():
+    when = dates().to_frame()
+    expected = encoder().fit_transform(when)
+    for array in (when.to_numpy(), when.to_numpy().astype("M8[s]"), when.to_numpy(object)):
+        assert_allclose(encoder().fit_transform(array), expected, atol=1e-6)
 
 
 def test_days_alone_have_no_hour():
@@ -294,7 +312,9 @@ def mixed(rng, n=40):
 def test_columns_may_come_in_another_order(rng):
     X = mixed(rng)
     fitted = encoder().fit(X)
-    assert_array_equal(fitted.transform(X[X.columns[::-1]]), fitted.transform(X))
+    other = X[X.columns[::-1]]
+    assert_array_equal(fitted.transform(other), fitted.transform(X))
+    assert_allclose(fitted.transform(pl.from_pandas(other)), fitted.transform(X))
 
 
 def test_rows_are_encoded_one_by_one(rng):
@@ -402,3 +422,10 @@ def test_sparse_numbers_are_scaled_but_not_centred(rng, numeric):
     assert_array_equal(dense.transform(sparse.csr_array(X)), dense.transform(X))
     with pytest.raises(ValueError, match="must be none if X is sparse"):
         encoder(categorical_features=[0]).fit(sparse.csr_array(X))
+
+
+def test_sparse_columns_without_anything_to_learn():
+    X = sparse.csr_array([[0.0, np.nan, 4.0, 1.0, 0.0], [0.0, np.nan, 4.0, np.nan, 2.0]])
+    fitted = encoder().fit(X)
+    assert_array_equal(fitted.feature_indices_, [4])
+    assert encoder().fit(X[:, :4]).transform(X[:, :4]).shape == (2, 0)
