@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "estimators": {"numpy", "scipy", "sklearn"},
     "inspection": {"numpy", "scipy", "sklearn", "matplotlib"},
     "model_selection": {"joblib", "numpy", "scipy", "sklearn"},
+    "preprocessing": {"narwhals", "numpy", "pandas", "scipy", "sklearn"},
 }
 EXTRAS = {"matplotlib", "rich"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a package is called otherwise than its module

@@ -1,12 +1,14 @@
 """Edges of the bins of one column: by quantiles, or by the splits of a decision tree."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdnn.preprocessing.statistics import is_flat, present, quantiles
 
 
-def quantile_edges(x: np.ndarray, n_bins: int, weight=None) -> np.ndarray:
+def quantile_edges(x: np.ndarray, n_bins: int, weight: np.ndarray | None = None) -> np.ndarray:
     """Return edges between which lie about equally many numbers.
 
     Parameters
@@ -39,7 +41,9 @@ def quantile_edges(x: np.ndarray, n_bins: int, weight=None) -> np.ndarray:
     return distinct(values)
 
 
-def tree_edges(x: np.ndarray, n_bins: int, weight, y, tree) -> np.ndarray:
+def tree_edges(
+    x: np.ndarray, n_bins: int, weight: np.ndarray | None, y: np.ndarray, tree: Any
+) -> np.ndarray:
     """Return the thresholds at which a tree splits one column, between its extremes.
 
     Parameters
@@ -73,7 +77,7 @@ def tree_edges(x: np.ndarray, n_bins: int, weight, y, tree) -> np.ndarray:
     return distinct(values)
 
 
-def make_tree(classes: bool, n_bins: int, min_samples_leaf: int):
+def make_tree(classes: bool, n_bins: int, min_samples_leaf: int) -> Any:
     """Return a decision tree for classes or for numbers."""
     cls = DecisionTreeClassifier if classes else DecisionTreeRegressor
     return cls(max_leaf_nodes=n_bins, min_samples_leaf=min_samples_leaf, random_state=0)

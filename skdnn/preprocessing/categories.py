@@ -52,7 +52,7 @@ def as_objects(values: np.ndarray) -> np.ndarray:
     return values.astype(object, copy=False)
 
 
-def sorted_levels(values: np.ndarray) -> list:
+def sorted_levels(values: np.ndarray) -> list[Any]:
     """Return the distinct values that are not missing, in an order that only depends on them."""
     levels = list(dict.fromkeys(as_objects(values[~pd.isna(values)])))
     try:
@@ -92,7 +92,7 @@ class CategoryColumn:
         self.encoding = encoding
         self.outputs = encoding.outputs
 
-    def write(self, values, out):
+    def write(self, values: np.ndarray, out: np.ndarray) -> None:
         self.encoding.write(self.levels.codes(values), out)
 
 
@@ -133,14 +133,20 @@ class TargetOptions:
     random_state: Any
     scale: bool
 
-    def folds(self, n_rows: int):
+    def folds(self, n_rows: int) -> Any:
         if not isinstance(self.cv, int | np.integer):
             return self.cv
         return KFold(min(self.cv, n_rows), shuffle=True, random_state=self.random_state)
 
 
 def target_means(
-    levels: Levels, codes, y, weight, options: TargetOptions, *, cross_fit: bool
+    levels: Levels,
+    codes: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    options: TargetOptions,
+    *,
+    cross_fit: bool,
 ) -> tuple[Lookup, np.ndarray | None]:
     """Return the means of y by level, shrunk towards that of all rows.
 
@@ -167,16 +173,16 @@ def target_means(
         The rows, each encoded by rows of other folds.
     """
     all_codes = np.arange(UNKNOWN, len(levels) + 1)[:, None]
-    rows, crossed, outputs = [], [], []
+    tables, encoded, outputs = [], [], []
     for k, target in enumerate(np.atleast_2d(y.T)):
         encoder = TargetEncoder(target_type=options.target_type, cv=options.folds(len(codes)))
         if cross_fit and len(codes) > 1:
-            crossed.append(encoder.fit_transform(codes[:, None], target))
+            encoded.append(encoder.fit_transform(codes[:, None], target))
         else:
-            crossed.append(encoder.fit(codes[:, None], target).transform(codes[:, None]))
-        rows.append(encoder.transform(all_codes))
+            encoded.append(encoder.fit(codes[:, None], target).transform(codes[:, None]))
+        tables.append(encoder.transform(all_codes))
         outputs += target_outputs(encoder, f"_{k}" if y.ndim > 1 else "")
-    rows, crossed = np.hstack(rows), np.hstack(crossed)
+    rows, crossed = np.hstack(tables), np.hstack(encoded)
     for j in range(rows.shape[1]):
         scale = Scale(rows[codes + 1, j], weight, options.scale)
         rows[:, j], crossed[:, j] = scale(rows[:, j]), scale(crossed[:, j])

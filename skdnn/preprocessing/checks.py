@@ -1,5 +1,8 @@
 """Parameters, weights and numbers as a user hands them in."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy import sparse
@@ -18,7 +21,7 @@ from skdnn.preprocessing.tables import (
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-def check_parameter(estimator, name: str, valid: bool, expected: str) -> None:
+def check_parameter(estimator: Any, name: str, valid: bool, expected: str) -> None:
     """Raise a ValueError that says what a parameter must be, unless it is valid."""
     if not valid:
         raise ValueError(
@@ -27,28 +30,28 @@ def check_parameter(estimator, name: str, valid: bool, expected: str) -> None:
         )
 
 
-def is_real(value) -> bool:
+def is_real(value: Any) -> bool:
     """Whether the value is a number, and not a boolean or NaN."""
     number = isinstance(value, int | float | np.integer | np.floating)
     return number and not isinstance(value, bool) and value == value
 
 
-def is_integer(value) -> bool:
+def is_integer(value: Any) -> bool:
     """Whether the value is an integer, and not a boolean."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def is_one_of(value, choices) -> bool:
+def is_one_of(value: Any, choices: Sequence[str]) -> bool:
     """Whether the value is one of these strings."""
     return isinstance(value, str) and value in choices
 
 
-def one_of(choices) -> str:
+def one_of(choices: Sequence[str]) -> str:
     """Return the choices as words."""
     return " or ".join(map(repr, choices))
 
 
-def output_dtype(estimator, given=np.float64) -> np.dtype:
+def output_dtype(estimator: Any, given: Any = np.float64) -> np.dtype:
     """Return the dtype of the output; None is that of X if it is a float of 32 or 64 bits."""
     if estimator.dtype is None:
         return np.dtype(given) if given in FLOATS else np.dtype(np.float64)
@@ -60,7 +63,7 @@ def output_dtype(estimator, given=np.float64) -> np.dtype:
     return dtype
 
 
-def check_weight(sample_weight, X) -> np.ndarray | None:
+def check_weight(sample_weight: Any, X: Any) -> np.ndarray | None:
     """Return the weights in float64; None is all ones."""
     if sample_weight is None:
         return None
@@ -77,7 +80,7 @@ def check_weight(sample_weight, X) -> np.ndarray | None:
     return None if np.all(weight == 1) else weight
 
 
-def in_use(weight, *arrays) -> tuple:
+def in_use(weight: np.ndarray | None, *arrays: Any) -> tuple[Any, ...]:
     """Return the weights and arrays without the rows of weight zero; None stays None."""
     if weight is None or weight.min() > 0:
         return weight, *arrays
@@ -85,7 +88,7 @@ def in_use(weight, *arrays) -> tuple:
     return weight[rows], *(None if A is None else A[rows] for A in arrays)
 
 
-def check_y(estimator, y, X) -> np.ndarray:
+def check_y(estimator: Any, y: Any, X: Any) -> np.ndarray:
     """Return y as an array of any type, or say that it is lacking."""
     if y is None:
         name = type(estimator).__name__
@@ -95,17 +98,16 @@ def check_y(estimator, y, X) -> np.ndarray:
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def check_numbers(estimator, X, *, reset: bool, accept_sparse=False):
+def check_numbers(estimator: Any, X: Any, *, reset: bool, accept_sparse: str | bool = False) -> Any:
     """Return X as floats, which may be NaN but not infinite."""
+    names = list(nw.from_native(X).columns) if is_frame(X) else None
     if is_frame(X) and not is_plain(X):
         table = read_table(estimator, X, reset=reset, reorder=False)
         X = np.empty(table.shape)
         for j, (name, column) in enumerate(table):
             with about(name):
                 X[:, j] = as_numbers(values_of(column))
-        names = table.names
     else:
-        names = list(nw.from_native(X).columns) if is_frame(X) else None
         X = validate_data(
             estimator,
             X,
@@ -118,14 +120,14 @@ def check_numbers(estimator, X, *, reset: bool, accept_sparse=False):
     return X
 
 
-def is_plain(X) -> bool:
+def is_plain(X: Any) -> bool:
     """Whether a frame is one of pandas with nothing but numbers, which is a matrix already."""
     frame = nw.from_native(X)
     numeric = all(dtype.is_numeric() for dtype in frame.schema.dtypes())
     return frame.implementation.is_pandas() and numeric
 
 
-def refuse_infinity(X, names=None) -> None:
+def refuse_infinity(X: Any, names: list[Any] | None = None) -> None:
     """Raise a ValueError that names the first column with an infinite value."""
     if sparse.issparse(X):
         X = X.tocoo()

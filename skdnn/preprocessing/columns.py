@@ -8,6 +8,7 @@ import numpy as np
 from skdnn.preprocessing.statistics import centre_and_scale, present, smooth_clip
 from skdnn.preprocessing.tables import INFINITE, as_dates, as_numbers
 
+DOUBLE = np.dtype(np.float64)
 LIMIT = 3.0  # of the smooth clip, see `RobustSmoothClipScaler`
 
 
@@ -62,11 +63,11 @@ class NumberOptions:
 class Scale:
     """Numbers of one size, with the median in the place of what is missing."""
 
-    def __init__(self, x: np.ndarray, weight, scaled: bool):
+    def __init__(self, x: np.ndarray, weight: np.ndarray | None, scaled: bool):
         self.centre, self.factor = centre_and_scale(x, weight)
         self.scaled = scaled
 
-    def __call__(self, x: np.ndarray, dtype=np.float64) -> np.ndarray:
+    def __call__(self, x: np.ndarray, dtype: np.dtype = DOUBLE) -> np.ndarray:
         """Return numbers that the dtype can hold."""
         missing = np.isnan(x)
         if not self.scaled:
@@ -80,7 +81,13 @@ class Scale:
 class NumberColumn:
     """Numbers, durations and times of day, and whether they are missing."""
 
-    def __init__(self, values: np.ndarray, weight, options: NumberOptions, suffix: str = ""):
+    def __init__(
+        self,
+        values: np.ndarray,
+        weight: np.ndarray | None,
+        options: NumberOptions,
+        suffix: str = "",
+    ):
         x = finite_numbers(values)
         given, _ = present(x, weight)
         self.outputs = []
@@ -90,7 +97,7 @@ class NumberColumn:
         if options.add_indicator and 0 < len(given) < len(x):
             self.outputs.append(Output("_missing", "missing"))
 
-    def write(self, values, out):
+    def write(self, values: np.ndarray, out: np.ndarray) -> None:
         x = finite_numbers(values)
         for j, output in enumerate(self.outputs):
             out[:, j] = np.isnan(x) if output.kind == "missing" else self.scale(x, out.dtype)
@@ -99,7 +106,13 @@ class NumberColumn:
 class DateColumn:
     """Dates: month, day, weekday and hour, and the days since the earliest one."""
 
-    def __init__(self, values: np.ndarray, weight, zone: str | None, options: NumberOptions):
+    def __init__(
+        self,
+        values: np.ndarray,
+        weight: np.ndarray | None,
+        zone: str | None,
+        options: NumberOptions,
+    ):
         self.zone = zone
         times = as_dates(values, zone)
         given = times[~np.isnat(times)]
@@ -111,7 +124,7 @@ class DateColumn:
             options = replace(options, add_indicator=False)  # what is missing is told once
         self.outputs = [output for part in self.parts for output in part.outputs]
 
-    def write(self, values, out):
+    def write(self, values: np.ndarray, out: np.ndarray) -> None:
         parts = date_parts(as_dates(values, self.zone), self.first)
         stop = 0
         for part, x in zip(self.parts, parts.values(), strict=True):
@@ -127,10 +140,10 @@ def finite_numbers(values: np.ndarray) -> np.ndarray:
     return x
 
 
-def refuse_larger(x: np.ndarray, dtype) -> None:
+def refuse_larger(x: np.ndarray, dtype: np.dtype) -> None:
     """Raise a ValueError if there are numbers that the dtype cannot hold."""
     if np.abs(x).max(initial=0.0) > np.finfo(dtype).max:
-        raise ValueError(f"it contains a value too large for dtype={str(dtype)!r}: use 'float64'.")
+        raise ValueError(f"it contains a value too large for dtype={dtype.name!r}: use 'float64'.")
 
 
 def varies(x: np.ndarray, min_range: float) -> bool:

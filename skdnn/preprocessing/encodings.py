@@ -1,6 +1,7 @@
 """All columns of a table together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -60,7 +61,7 @@ class Sample:
     weight: np.ndarray | None
     y: np.ndarray | None
 
-    def values(self, column) -> np.ndarray:
+    def values(self, column: Any) -> np.ndarray:
         """Return the rows in use of a column."""
         values = values_of(column)
         return values if len(self.rows) == len(values) else values[self.rows]
@@ -76,7 +77,7 @@ class TableEncoding:
     def outputs(self) -> list[list[Output]]:
         return [column.outputs for column in self.columns]
 
-    def transform(self, table: Table, dtype) -> np.ndarray:
+    def transform(self, table: Table, dtype: np.dtype) -> np.ndarray:
         """Return the encoded table, of shape (n_samples, n_features_out)."""
         out = np.empty((table.shape[0], sum(map(len, self.outputs))), dtype)
         stop = 0
@@ -88,7 +89,7 @@ class TableEncoding:
         return out
 
 
-def write_in_blocks(column: Column, given, out: np.ndarray) -> None:
+def write_in_blocks(column: Column, given: Any, out: np.ndarray) -> None:
     """Write the output columns of a column of a table, so many rows at a time."""
     for row in range(0, len(out), BLOCK_ROWS):
         rows = slice(row, row + BLOCK_ROWS)
@@ -99,7 +100,7 @@ def write_in_blocks(column: Column, given, out: np.ndarray) -> None:
 class SparseEncoding:
     """Sparse columns of numbers, scaled but not centred; constant ones are dropped."""
 
-    def __init__(self, X, weight, options: NumberOptions):
+    def __init__(self, X: Any, weight: np.ndarray | None, options: NumberOptions):
         low, high = (getattr(X, f"nan{end}")(axis=0).toarray().ravel() for end in ("min", "max"))
         kept = [varies(np.array(ends), options.min_range) for ends in zip(low, high, strict=True)]
         self.outputs = [[Output("", "number")] if keep else [] for keep in kept]
@@ -107,7 +108,7 @@ class SparseEncoding:
         self.scaled = options.scale
         self.factors = np.array([factor for _, factor in sparse_scales(X[:, self.kept], weight)])
 
-    def transform(self, X, dtype) -> sparse.csr_array:
+    def transform(self, X: Any, dtype: np.dtype) -> sparse.csr_array:
         """Return the encoded csr_array, of shape (n_samples, n_features_out)."""
         X = X[:, self.kept].astype(np.float64)
         if self.scaled:
@@ -145,6 +146,7 @@ def fit_table(
         with about(name):
             values = sample.values(given)
             kind = kind_of(given, values, from_dtype=options.from_dtype)
+            column: Column
             if wanted[j] or kind == "category":
                 column, encoded = fit_category(values, sample, options, cross_fit)
                 if encoded is not None:
@@ -165,7 +167,7 @@ def fit_category(
     codes = levels.codes(values)
     if len(levels) <= max(options.max_onehot, 2):
         return CategoryColumn(levels, few_levels(levels, codes)), None
-    if options.target is None:
+    if options.target is None or sample.y is None:
         return CategoryColumn(levels, embedding_codes(levels)), None
     lookup, encoded = target_means(
         levels, codes, sample.y, sample.weight, options.target, cross_fit=cross_fit

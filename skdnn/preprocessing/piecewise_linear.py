@@ -1,5 +1,7 @@
 """Piecewise-linear encoding of numbers."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.multiclass import type_of_target
@@ -99,14 +101,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_bins=16,
+        n_bins: int = 16,
         *,
-        strategy="quantile",
-        keep_raw=False,
-        min_samples_leaf=20,
-        target_type="auto",
-        dtype=None,
-    ):
+        strategy: str = "quantile",
+        keep_raw: bool = False,
+        min_samples_leaf: int = 20,
+        target_type: str = "auto",
+        dtype: Any = None,
+    ) -> None:
         self.n_bins = n_bins
         self.strategy = strategy
         self.keep_raw = keep_raw
@@ -114,7 +116,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.target_type = target_type
         self.dtype = dtype
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the edges.
 
         Parameters
@@ -144,7 +146,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self.n_bins_ = np.array([max(len(edges) - 1, 1) for edges in self.bin_edges_])
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode X.
 
         Parameters
@@ -170,7 +172,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
                 fill(X[:, j], edges, out[:, start:stop])
         return out
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the output columns: age_bin0, age_bin1, ...; age if it is kept.
 
         Parameters
@@ -190,24 +192,24 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return np.array(found, dtype=object)
 
     @property
-    def feature_indices_(self):
+    def feature_indices_(self) -> np.ndarray:
         return np.repeat(np.arange(len(self.n_bins_)), self.n_bins_ + bool(self.keep_raw))
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         valid = is_integer(self.n_bins) and self.n_bins >= 2
         check_parameter(self, "n_bins", valid, "an integer >= 2")
-        for name, valid in (("strategy", STRATEGIES), ("target_type", TARGET_TYPES)):
-            check_parameter(self, name, is_one_of(getattr(self, name), valid), one_of(valid))
+        for name, choices in (("strategy", STRATEGIES), ("target_type", TARGET_TYPES)):
+            check_parameter(self, name, is_one_of(getattr(self, name), choices), one_of(choices))
         valid = is_integer(self.min_samples_leaf) and self.min_samples_leaf >= 1
         check_parameter(self, "min_samples_leaf", valid, "an integer >= 1")
         output_dtype(self)
 
-    def _has_classes(self, y) -> bool:
+    def _has_classes(self, y: np.ndarray) -> bool:
         if self.target_type != "auto":
             return self.target_type == "classification"
         return not type_of_target(y, input_name="y").startswith("continuous")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.target_tags.required = self.strategy == "tree"

@@ -1,5 +1,8 @@
 """Robust scaling of numbers, with outliers brought within limits smoothly."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -81,11 +84,11 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
            [ 3.  ,  1.66]])
     """
 
-    def __init__(self, *, limit=3.0, dtype=None):
+    def __init__(self, *, limit: float = 3.0, dtype: Any = None) -> None:
         self.limit = limit
         self.dtype = dtype
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the medians and factors.
 
         Parameters
@@ -111,7 +114,7 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         self.center_, self.scale_ = np.array(found, dtype=np.float64).T
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Scale and clip X.
 
         Parameters
@@ -132,7 +135,7 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             X, lambda x: smooth_clip((x - self.center_) * self.scale_, self.limit)
         )
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Undo `transform`.
 
         Parameters
@@ -156,12 +159,12 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             return self._on_data(X, self._unscaled)
         return self._in_blocks(X, lambda x: self._unscaled(x, self.scale_) + self.center_)
 
-    def _unscaled(self, x, scale):
+    def _unscaled(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
         t = np.clip(x / self.limit, -1, 1)
         z = x / np.sqrt(1 - t * t)
         return np.divide(z, scale, where=scale > 0, out=np.where(np.isnan(z), z, 0.0))
 
-    def _in_blocks(self, X, function):
+    def _in_blocks(self, X: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return a function of blocks of rows, computed in double precision."""
         out = np.empty(X.shape, dtype=output_dtype(self, X.dtype))
         n_block = max(BLOCK_NUMBERS // X.shape[1], 1)
@@ -171,14 +174,14 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
                 out[block] = function(X[block])
         return out
 
-    def _on_data(self, X, function):
+    def _on_data(self, X: Any, function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Any:
         """Return a sparse X with a function of its stored numbers and their factors."""
         dtype = output_dtype(self, X.dtype)
         with np.errstate(all="ignore"):
             data = function(X.data.astype(np.float64), self.scale_[X.indices])
         return type(X)((data.astype(dtype), X.indices, X.indptr), shape=X.shape)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
@@ -186,12 +189,12 @@ class RobustSmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         return tags
 
 
-def scales(X: np.ndarray, weight) -> list[tuple[float, float]]:
+def scales(X: np.ndarray, weight: np.ndarray | None) -> list[tuple[float, float]]:
     """Return median and factor of every column."""
     return [centre_and_scale(X[:, j], weight) for j in range(X.shape[1])]
 
 
-def sparse_scales(X, weight) -> list[tuple[float, float]]:
+def sparse_scales(X: Any, weight: np.ndarray | None) -> list[tuple[float, float]]:
     """Return 0 and the factor of every sparse column, whose zeros count as one row of their sum."""
     weight = np.ones(X.shape[0]) if weight is None else weight
     total, found = weight.sum(), []

@@ -3,6 +3,8 @@
 Rows that have a whole number as weight are as good as repeated so many times.
 """
 
+from typing import Any
+
 import numpy as np
 
 ROUNDINGS = 10  # A spread of so many roundings of the numbers is none.
@@ -10,7 +12,7 @@ SLACK = 1e-12  # relative rounding of sums of weights
 FAR = 1e100  # Multiples of the limit whose squares are finite.
 
 
-def quantiles(x: np.ndarray, q, weight: np.ndarray | None = None) -> np.ndarray:
+def quantiles(x: np.ndarray, q: Any, weight: np.ndarray | None = None) -> np.ndarray:
     """Return quantiles: where the distribution function steps over q, or the middle of a flat.
 
     That is the method "averaged_inverted_cdf" of `numpy.quantile`, for weights too.
@@ -42,7 +44,7 @@ def present(x: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.nd
     return x[~missing], None if weight is None else weight[~missing]
 
 
-def is_flat(low: float, high: float, dtype) -> bool:
+def is_flat(low: float, high: float, dtype: np.dtype) -> bool:
     """Whether two numbers differ by no more than their rounding, or no inverse is finite."""
     info = np.finfo(dtype)
     size = max(abs(low), abs(high))

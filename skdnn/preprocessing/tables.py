@@ -4,6 +4,7 @@ narwhals reads the frames of pandas, polars and Arrow.  Whatever the make of a t
 a column are an array of numbers, of times (in UTC), of durations or of objects.
 """
 
+import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Table:
         The columns of a frame, or of an array.
     """
 
-    names: list
+    names: list[Any]
     columns: list[Any]
 
     @property
@@ -47,7 +48,7 @@ class Table:
 
 
 @contextmanager
-def about(name):
+def about(name: Any) -> Iterator[None]:
     """Let the errors inside begin with the name of the column."""
     try:
         yield
@@ -55,12 +56,12 @@ def about(name):
         raise ValueError(f"Column {name!r} of input X: {error}") from error
 
 
-def is_frame(X) -> bool:
+def is_frame(X: Any) -> bool:
     """Whether X is a table of pandas, polars, Arrow or another that narwhals knows."""
     return nw.dependencies.is_into_dataframe(X)
 
 
-def read_table(estimator, X, *, reset: bool, reorder: bool = True) -> Table:
+def read_table(estimator: Any, X: Any, *, reset: bool, reorder: bool = True) -> Table:
     """Return the columns of X, in the order of `fit`, and remember or check their names."""
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
@@ -74,7 +75,7 @@ def read_table(estimator, X, *, reset: bool, reorder: bool = True) -> Table:
     return Table([*range(X.shape[1])], [*X.T])
 
 
-def read_array(estimator, X) -> np.ndarray:
+def read_array(estimator: Any, X: Any) -> np.ndarray:
     """Return an array or list as an array whose text is objects."""
     if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
         raise TypeError("X is a lazy table: collect it first.")
@@ -94,7 +95,7 @@ def refuse_empty(shape: tuple[int, int]) -> None:
             )
 
 
-def in_order(frame, known):
+def in_order(frame: Any, known: np.ndarray | None) -> Any:
     """Return the frame with its columns in the known order if it has exactly these."""
     names = list(frame.columns)
     if known is None or names == list(known) or set(names) != set(known):
@@ -102,7 +103,7 @@ def in_order(frame, known):
     return frame.select(list(known))
 
 
-def values_of(column) -> np.ndarray:
+def values_of(column: Any) -> np.ndarray:
     """Return a column as an array of numbers, of times in UTC, of durations or of objects."""
     values = column if isinstance(column, np.ndarray) else values_of_series(column)
     if values.dtype.kind == "c":
@@ -110,7 +111,7 @@ def values_of(column) -> np.ndarray:
     return values if values.dtype.kind in "biufMmO" else values.astype(object)
 
 
-def values_of_series(series) -> np.ndarray:
+def values_of_series(series: Any) -> np.ndarray:
     """Return the values of a narwhals.Series."""
     if series.implementation.is_pyarrow() and series.dtype == nw.Categorical:
         native = series.to_native()  # its codes of missing values are anything
@@ -121,7 +122,7 @@ def values_of_series(series) -> np.ndarray:
     return values
 
 
-def kind_of(column, values: np.ndarray, *, from_dtype: bool) -> str:
+def kind_of(column: Any, values: np.ndarray, *, from_dtype: bool) -> str:
     """Return what a column holds: "number", "date" or "category".
 
     Categories of numbers are numbers unless the dtype is to decide.
@@ -156,12 +157,12 @@ def as_numbers(values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def seconds(time) -> float:
+def seconds(time: datetime.time) -> float:
     """Return the seconds since midnight of a `datetime.time`."""
     return (time.hour * 60 + time.minute) * 60 + time.second + time.microsecond / 1e6
 
 
-def zone_of(column) -> str | None:
+def zone_of(column: Any) -> str | None:
     """Return the time zone of a column of dates, or None."""
     if isinstance(column, np.ndarray):
         return None
@@ -186,7 +187,7 @@ def as_dates(values: np.ndarray, zone: str | None) -> np.ndarray:
     return pd.DatetimeIndex(values, tz="UTC").tz_convert(zone).tz_localize(None).to_numpy()
 
 
-def categorical_mask(parameter, names: list) -> np.ndarray:
+def categorical_mask(parameter: Any, names: list[Any]) -> np.ndarray:
     """Return which columns a mask, indices or names choose; none for "from_dtype" and None."""
     chosen = np.zeros(len(names), dtype=bool)
     if parameter is None or (isinstance(parameter, str) and parameter == "from_dtype"):
@@ -210,7 +211,7 @@ def categorical_mask(parameter, names: list) -> np.ndarray:
         lacking = [name for name in wanted.tolist() if name not in names]
         if lacking:
             raise ValueError(f"categorical_features has {lacking[0]!r}, which is no column of X.")
-        wanted = [names.index(name) for name in wanted.tolist()]
+        wanted = np.array([names.index(name) for name in wanted.tolist()])
     elif np.any((wanted < 0) | (wanted >= len(names))):
         raise ValueError(
             f"categorical_features set as integer indices must be in [0, {len(names) - 1}]. "

@@ -1,5 +1,7 @@
 """Tables of numbers, categories and dates to columns that a network takes."""
 
+from typing import Any, Self
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -19,12 +21,20 @@ from skdnn.preprocessing.checks import (
     output_dtype,
 )
 from skdnn.preprocessing.columns import NumberOptions, Output
-from skdnn.preprocessing.encodings import Options, Sample, SparseEncoding, fit_table
+from skdnn.preprocessing.encodings import (
+    Options,
+    Sample,
+    SparseEncoding,
+    TableEncoding,
+    fit_table,
+)
 from skdnn.preprocessing.tables import categorical_mask, read_table
 
-NUMERIC = ("robust", "passthrough")
-HIGH_CARDINALITY = ("code", "target")
-TARGET_TYPES = ("auto", "continuous", "binary", "multiclass")
+CHOICES = {
+    "numeric": ("robust", "passthrough"),
+    "high_cardinality": ("code", "target"),
+    "target_type": ("auto", "continuous", "binary", "multiclass"),
+}
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -146,17 +156,17 @@ default="from_dtype"
     def __init__(
         self,
         *,
-        categorical_features="from_dtype",
-        numeric="robust",
-        max_onehot=9,
-        high_cardinality="code",
-        add_indicator=True,
-        min_range=1e-6,
-        target_type="auto",
-        cv=5,
-        random_state=None,
-        dtype="float32",
-    ):
+        categorical_features: Any = "from_dtype",
+        numeric: str = "robust",
+        max_onehot: int = 9,
+        high_cardinality: str = "code",
+        add_indicator: bool = True,
+        min_range: float = 1e-6,
+        target_type: str = "auto",
+        cv: Any = 5,
+        random_state: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
         self.categorical_features = categorical_features
         self.numeric = numeric
         self.max_onehot = max_onehot
@@ -168,7 +178,7 @@ default="from_dtype"
         self.random_state = random_state
         self.dtype = dtype
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn what the columns hold, and how they are encoded.
 
         Parameters
@@ -188,7 +198,7 @@ default="from_dtype"
         self._fit(X, y, sample_weight, cross_fit=False)
         return self
 
-    def fit_transform(self, X, y=None, sample_weight=None):
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fit and encode X; with "target" each row by the y of rows of other folds.
 
         Parameters
@@ -211,7 +221,7 @@ default="from_dtype"
             out[np.ix_(rows, np.flatnonzero(self.feature_indices_ == j))] = encoded
         return out
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode X.
 
         Parameters
@@ -227,7 +237,7 @@ default="from_dtype"
         check_is_fitted(self)
         return self._transform(X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the output columns: age, age_missing, city_Rome, ...
 
         Parameters
@@ -245,19 +255,19 @@ default="from_dtype"
         return np.array(each_once(found), dtype=object)
 
     @property
-    def feature_indices_(self):
+    def feature_indices_(self) -> np.ndarray:
         return np.array([j for j, _ in self._all_outputs()], dtype=np.intp)
 
     @property
-    def feature_kinds_(self):
+    def feature_kinds_(self) -> np.ndarray:
         return np.array([output.kind for _, output in self._all_outputs()], dtype=object)
 
     @property
-    def code_indices_(self):
+    def code_indices_(self) -> np.ndarray:
         return np.flatnonzero(self.feature_kinds_ == "code")
 
     @property
-    def cardinalities_(self):
+    def cardinalities_(self) -> np.ndarray:
         n_codes = [output.n_codes for _, output in self._all_outputs() if output.kind == "code"]
         return np.array(n_codes, dtype=np.intp)
 
@@ -266,21 +276,18 @@ default="from_dtype"
         outputs = self._encoding.outputs
         return [(j, output) for j, own in enumerate(outputs) for output in own]
 
-    def _check_parameters(self):
-        choices = {
-            "numeric": NUMERIC,
-            "high_cardinality": HIGH_CARDINALITY,
-            "target_type": TARGET_TYPES,
-        }
-        for name, valid in choices.items():
-            check_parameter(self, name, is_one_of(getattr(self, name), valid), one_of(valid))
+    def _check_parameters(self) -> None:
+        for name, choices in CHOICES.items():
+            check_parameter(self, name, is_one_of(getattr(self, name), choices), one_of(choices))
         valid = is_integer(self.max_onehot) and self.max_onehot >= 0
         check_parameter(self, "max_onehot", valid, "an integer >= 0")
         valid = is_real(self.min_range) and 0 <= self.min_range < 1
         check_parameter(self, "min_range", valid, "a number in [0, 1)")
         output_dtype(self)
 
-    def _fit(self, X, y, sample_weight, *, cross_fit: bool):
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, cross_fit: bool
+    ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Return the rows in use, and the cross-fitted encodings by column of X."""
         self._check_parameters()
         y = check_y(self, y, X) if self.high_cardinality == "target" else None
@@ -290,8 +297,10 @@ default="from_dtype"
             if np.any(categorical_mask(self.categorical_features, [*range(X.shape[1])])):
                 raise ValueError("categorical_features must be none if X is sparse.")
             weight, X = in_use(check_weight(sample_weight, X), X)
-            self._encoding = SparseEncoding(X, weight, options.numbers)
-            return None, {}
+            self._encoding: TableEncoding | SparseEncoding = SparseEncoding(
+                X, weight, options.numbers
+            )
+            return np.arange(X.shape[0]), {}
         table = read_table(self, X, reset=True)
         rows = np.arange(table.shape[0])
         weight, rows, y = in_use(check_weight(sample_weight, table), rows, y)
@@ -312,7 +321,7 @@ default="from_dtype"
             target=target if self.high_cardinality == "target" else None,
         )
 
-    def _transform(self, X):
+    def _transform(self, X: Any) -> Any:
         dtype = output_dtype(self)
         is_sparse = sparse.issparse(X)
         if is_sparse or isinstance(self._encoding, SparseEncoding):
@@ -322,7 +331,7 @@ default="from_dtype"
         table = read_table(self, X.toarray() if is_sparse else X, reset=False)
         return self._encoding.transform(table, dtype)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
