@@ -131,12 +131,17 @@ def kind_of(column: Any, values: np.ndarray, *, from_dtype: bool) -> str:
     if (categorical and from_dtype) or values.dtype.kind == "b":
         return "category"
     if values.dtype.kind == "O":
-        inferred = pd.api.types.infer_dtype(values, skipna=True)
+        inferred = type_of_objects(values)
         if inferred == "complex":
             raise ValueError("complex numbers are not supported.")
         numeric = inferred in (*NUMBERS, "time")
         return "number" if numeric else "date" if inferred in DATES else "category"
     return "date" if values.dtype.kind == "M" else "number"
+
+
+def type_of_objects(values: np.ndarray) -> str:
+    """Return what pandas infers from objects, whatever stands for missing ones among them."""
+    return pd.api.types.infer_dtype(values[~pd.isna(values)])
 
 
 def as_numbers(values: np.ndarray) -> np.ndarray:
@@ -147,7 +152,7 @@ def as_numbers(values: np.ndarray) -> np.ndarray:
         return values / np.timedelta64(1, "s")
     if values.dtype.kind != "O":
         return values.astype(np.float64, copy=False)
-    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    inferred = type_of_objects(values)
     if inferred in ("timedelta", "timedelta64"):
         return pd.to_timedelta(pd.Series(values)).to_numpy() / np.timedelta64(1, "s")
     missing = pd.isna(values)

@@ -130,7 +130,7 @@ def test_frames_of_every_make_are_the_same():
     columns = {
         "whole": [1, 2, None, 5],
         "flag": [True, None, False, True],
-        "money": [decimal.Decimal("1.5"), None, decimal.Decimal(2), decimal.Decimal(9)],
+        "money": [decimal.Decimal(a) if a else None for a in ("1.5", "", "2.0", "9.0")],
         "span": pd.to_timedelta([1, 2, None, 7], unit="h").to_pytimedelta().tolist(),
     }
     columns["span"][2] = None

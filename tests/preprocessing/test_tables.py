@@ -16,7 +16,7 @@ BERLIN = datetime.timezone(datetime.timedelta(hours=1))
 COLUMNS = {
     "whole": [1, 2, None, 4, 7],
     "number": [0.5, None, 2.5, -1.0, 3.0],
-    "money": [decimal.Decimal("1.50"), None, decimal.Decimal(3), decimal.Decimal(1), None],
+    "money": [decimal.Decimal(a) if a else None for a in ("1.50", "", "3.00", "1.00", "")],
     "flag": [True, False, None, True, True],
     "word": ["a", "b", None, "c", "a"],
     "level": ["lo", None, "hi", "lo", "hi"],

@@ -234,7 +234,7 @@ def test_means_need_y_and_few_rows_are_enough():
 
 def dates(n=50):
     start = pd.Timestamp("2019-11-05 07:30")
-    return pd.Series(start + pd.to_timedelta(np.arange(n) * 31.3, unit="D"), name="when")
+    return pd.Series(start + pd.to_timedelta(45_072 * np.arange(n), unit="min"), name="when")
 
 
 def test_dates_become_parts_and_age():
@@ -276,7 +276,7 @@ def test_the_zone_of_fit_reads_the_clock(zone):
     for same in (utc, utc.dt.tz_localize(None), utc.astype("datetime64[ns, UTC]"), utc.astype(str)):
         out = fitted.transform(same.to_frame("when"))
         assert_allclose(out, fitted.transform(local.to_frame()))
-    objects = pd.Series(local.dt.to_pydatetime().tolist(), dtype=object, name="when")
+    objects = pd.Series([t.to_pydatetime() for t in local], dtype=object, name="when")
     assert_allclose(fitted.transform(objects.to_frame()), fitted.transform(local.to_frame()))
 
 

@@ -129,7 +129,7 @@ def test_in_a_pipeline(estimator):
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinity_is_refused_by_the_name_of_its_column(estimator, value):
     X, y = table()
-    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    frame = pd.DataFrame(X.copy(), columns=["a", "b", "c"])
     fitted = clone(estimator).fit(frame, y)
     frame.loc[5, "b"] = value
     for method in (fitted.transform, lambda X: clone(estimator).fit(X, y)):
