@@ -42,8 +42,8 @@ step        0.000  1.000
 """
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, is_dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy.special import expit, ndtr
@@ -57,14 +57,14 @@ class Activation(Protocol):
 
     Attributes
     ----------
-    init : str
+    init : str, default="glorot_uniform"
         Name of the initialiser that suits weights in front of this activation.
-    from_output : bool
+    from_output : bool, default=False
         Whether σ' is computed from X alone, so that X may take the place of S in memory.
     """
 
-    init: ClassVar[str]
-    from_output: ClassVar[bool]
+    init: ClassVar[str] = "glorot_uniform"
+    from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, X: Array) -> None:
         """Write σ(S) into X."""
@@ -334,6 +334,37 @@ class Step:
         np.less_equal(D, 1.0, out=D)
 
 
+@dataclass(frozen=True, repr=False)
+class Custom:
+    """An activation that the user made, with the defaults of `Activation` for what it lacks.
+
+    Parameters
+    ----------
+    activation : object
+        Has ``forward`` and ``derivative``, and may have ``init`` and ``from_output``.
+    """
+
+    activation: Any
+
+    def __repr__(self) -> str:
+        made = self.activation
+        return repr(made) if is_dataclass(made) else type(made).__name__
+
+    @property
+    def init(self) -> str:
+        return getattr(self.activation, "init", Activation.init)
+
+    @property
+    def from_output(self) -> bool:
+        return getattr(self.activation, "from_output", Activation.from_output)
+
+    def forward(self, S: Array, X: Array) -> None:
+        self.activation.forward(S, X)
+
+    def derivative(self, S: Array, X: Array, D: Array) -> None:
+        self.activation.derivative(S, X, D)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "relu": ReLU(),
     "identity": Identity(),
@@ -352,12 +383,13 @@ ALIASES = {"sigmoid": "logistic", "linear": "identity", "swish": "silu"}
 
 
 def get_activation(activation: str | Activation) -> Activation:
-    """Return the activation of this name (or alias), or the object itself.
+    """Return the activation of this name (or alias), or the object, with what it may lack.
 
     Parameters
     ----------
     activation : str or Activation
-        A key of ``ACTIVATIONS`` or ``ALIASES``, or any object with ``forward`` and ``derivative``.
+        A key of ``ACTIVATIONS`` or ``ALIASES``, or any object with ``forward`` and ``derivative``:
+        it is returned itself if it has all that an `Activation` has, and as a `Custom` otherwise.
 
     Raises
     ------
@@ -372,6 +404,7 @@ def get_activation(activation: str | Activation) -> Activation:
     if callable(getattr(activation, "forward", None)) and callable(
         getattr(activation, "derivative", None)
     ):
-        return activation  # type: ignore[return-value]
+        whole = hasattr(activation, "init") and hasattr(activation, "from_output")
+        return activation if whole else Custom(activation)  # type: ignore[return-value]
     names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
     return choose("activation", names, activation)  # type: ignore[arg-type]

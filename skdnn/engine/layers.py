@@ -201,8 +201,8 @@ class Dense(Affine):
 
     @property
     def in_place(self) -> bool:
-        """Whether Y takes the place of S; an activation of the user's own may not say."""
-        return getattr(self.activation, "from_output", False)
+        """Whether Y takes the place of S."""
+        return self.activation.from_output
 
     def bind(self, values: list) -> None:
         self.W, self.b = values

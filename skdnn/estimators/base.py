@@ -5,6 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -228,7 +229,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
         train, held_out = self._hold_out(data, validation_data, source.split_seed)
         self._learn_from_rows(train, resuming)
         n_in, n_out = self.n_features_in_, self._target.n_scores
-        plan = make_plan(self, n_in, n_out, self._loss(self._target))
+        self._target = replace(self._target, loss=self._loss(self._target))
+        plan = make_plan(self, n_in, n_out, self._target.loss)
         self._run = run = self._run_under(plan, source, resuming)
         return run, train, held_out
 

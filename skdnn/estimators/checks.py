@@ -4,7 +4,8 @@ import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator, KeysView
 from numbers import Integral, Real
 from operator import is_
 from typing import Any
@@ -12,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn import get_config
+from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer_names
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -19,6 +21,7 @@ from skdnn.engine.activations import ACTIVATIONS, get_activation
 from skdnn.engine.activations import ALIASES as ACTIVATION_ALIASES
 from skdnn.engine.initializers import ALIASES as INITIALIZER_ALIASES
 from skdnn.engine.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from skdnn.engine.losses import REGRESSION_LOSSES, YES_NO_LOSSES, facts_of
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES, rises
 from skdnn.estimators._sklearn import HasMethods, Hidden, Interval, Options, StrOptions
@@ -43,19 +46,25 @@ class DtypeOptions(StrOptions):
             return False
 
 
-# What scikit-learn's validation allows for the hyperparameters that both estimators have.
+def live_names(*tables: dict[str, Any]) -> KeysView[str]:
+    """Return the names in some tables, as they are whenever they are looked at."""
+    return ChainMap(*tables).keys()
+
+
+# What scikit-learn's validation allows for the hyperparameters that both estimators have.  Names
+# are looked up in the engine's tables when a value is validated, so what is added later counts.
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [
-        StrOptions({*ACTIVATIONS, *ACTIVATION_ALIASES}),
+        StrOptions(live_names(ACTIVATIONS, ACTIVATION_ALIASES)),
         HasMethods(["forward", "derivative"]),
         list,
         tuple,
     ],
-    "solver": [StrOptions({*OPTIMIZERS, "lbfgs"})],
+    "solver": [StrOptions(live_names({"lbfgs": None}, OPTIMIZERS))],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions(set(SCHEDULES)), callable, Hidden(Real)],
+    "learning_rate": [StrOptions(SCHEDULES.keys()), callable, Hidden(Real)],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -81,8 +90,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "batch_norm": ["boolean"],
     "batch_norm_momentum": [Interval(Real, 0, 1, closed="right")],
-    "init": [StrOptions({"auto", *INITIALIZERS, *INITIALIZER_ALIASES})],
-    "bias_init": [StrOptions({"auto", *BIAS_INITIALIZERS})],
+    "init": [StrOptions(live_names({"auto": None}, INITIALIZERS, INITIALIZER_ALIASES))],
+    "bias_init": [StrOptions(live_names({"auto": None}, BIAS_INITIALIZERS))],
     "normalize_X": ["boolean"],
     "warmup": [Interval(Real, 0, 1, closed="left")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -270,9 +279,6 @@ def without_effect(
         yield HELD_OUT, ["validation_fraction"]
     elif not params.early_stopping:
         yield "early_stopping=False", ["validation_fraction", "scoring"]
-    if loss in ("hinge", "perceptron"):
-        yield f"loss={loss!r}", ["label_smoothing"]
-    if loss != "huber":
-        yield f"loss={loss!r}", ["huber_delta"]
-    if loss != "quantile":
-        yield f"loss={loss!r}", ["quantile"]
+    table = REGRESSION_LOSSES if is_regressor(params) else YES_NO_LOSSES
+    of_losses = {name for each in table.values() for name in each.hyperparameters}
+    yield f"loss={loss!r}", sorted(of_losses - facts_of(loss, table).hyperparameters.keys())

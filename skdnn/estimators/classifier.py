@@ -10,8 +10,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skdnn.engine.arrays import Array
-from skdnn.engine.losses import Loss
-from skdnn.estimators._sklearn import Interval, StrOptions, check_sample_weight, fit_context
+from skdnn.engine.losses import YES_NO_LOSSES, Loss, facts_of
+from skdnn.estimators._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+)
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import Dataset, read_y
@@ -19,7 +25,6 @@ from skdnn.estimators.fitted import quiet
 from skdnn.estimators.hyperparameters import Activations, LayerSizes
 from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 from skdnn.estimators.targets import (
-    MARGIN,
     BinaryTarget,
     MulticlassTarget,
     classification_target,
@@ -28,7 +33,7 @@ from skdnn.estimators.targets import (
 
 def has_probabilities(estimator: Any) -> bool:
     """Whether the loss is one of probabilities."""
-    if estimator.loss in MARGIN:
+    if facts_of(estimator.loss, YES_NO_LOSSES).out_activation not in ("logistic", "softmax"):
         raise AttributeError(f"probability estimates are not available for loss={estimator.loss!r}")
     return True
 
@@ -257,7 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error", "hinge", "perceptron"})],
+        "loss": [StrOptions(YES_NO_LOSSES.keys()), HasMethods("value_and_gradient")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -292,7 +297,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _loss(self, target: Any) -> Loss:
-        return target.loss(self.loss, self.label_smoothing)
+        return target.objective(self.loss, vars(self))
 
     def _truth(self, data: Dataset) -> Any:
         return data.T

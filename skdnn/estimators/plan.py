@@ -135,9 +135,7 @@ def build_layers(params: Hyperparameters, n_in: int, n_out: int) -> list[Layer]:
     bias_init = get_bias_initializer(bias_init_name(params))
 
     def dense(n_in: int, n_out: int, activation: Activation, suited_to: Activation) -> Dense:
-        # an activation of the user's own need not say what suits it
-        suited = getattr(suited_to, "init", "glorot_uniform")
-        init = get_initializer(suited if params.init == "auto" else params.init)
+        init = get_initializer(suited_to.init if params.init == "auto" else params.init)
         return Dense(n_in, n_out, init, activation, bias_init)
 
     use_dropout = params.solver != "lbfgs"
@@ -231,7 +229,7 @@ def smallest_fall(tol: float) -> float:
 
 
 @dataclass(frozen=True)
-class GivenSchedule:
+class GivenSchedule(Schedule):
     """A schedule that the user made, whose factors are checked one by one."""
 
     schedule: Callable[[float, int], float]

@@ -9,10 +9,9 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdnn.engine import losses
 from skdnn.engine.arrays import Array
-from skdnn.engine.losses import Loss
-from skdnn.estimators._sklearn import Interval, StrOptions, fit_context
+from skdnn.engine.losses import REGRESSION_LOSSES, Loss, facts_of
+from skdnn.estimators._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skdnn.estimators.base import BaseMLP, has_minibatches
 from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import Dataset, as_numbers, check_range, check_scale, read_y
@@ -20,15 +19,6 @@ from skdnn.estimators.fitted import quiet
 from skdnn.estimators.hyperparameters import Activations, LayerSizes, compute_dtype
 from skdnn.estimators.labels import one_column
 from skdnn.estimators.targets import RegressionTarget
-
-LOSSES = {
-    "squared_error": losses.SquaredError,
-    "absolute_error": losses.AbsoluteError,
-    "huber": losses.Huber,
-    "quantile": losses.Quantile,
-    "poisson": losses.Poisson,
-    "gamma": losses.Gamma,
-}
 
 
 @dataclass(eq=False, repr=False)
@@ -247,7 +237,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(REGRESSION_LOSSES.keys()), HasMethods("value_and_gradient")],
         "normalize_y": ["boolean"],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -266,14 +256,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_y(self, y: Any) -> Any:
         y = one_column(as_numbers(read_y(y, type(self).__name__)))
         check_range(y, compute_dtype(self), "y")
-        if self.loss == "poisson" and np.any(y < 0):
-            raise ValueError("loss='poisson' needs y ≥ 0: some values of y are negative.")
-        if self.loss == "gamma" and np.any(y <= 0):
-            raise ValueError("loss='gamma' needs y > 0: some values of y are not positive.")
+        allowed = facts_of(self.loss, REGRESSION_LOSSES).y_range
+        outside = ~allowed.holds(y)
+        if outside.any():
+            raise ValueError(
+                f"loss={self.loss!r} needs y {allowed}: {y[outside][0]:g} is among the values of y."
+            )
         return y
 
     def _new_target(self, data: Dataset, classes: Any) -> Any:
-        return RegressionTarget.of(data.y, *self._scale())
+        return RegressionTarget.of(data.y, self._standardised_by())
 
     def _measure_target(self, train: Dataset) -> None:
         y, weight, dtype = train.rows_of(train.y), train.rows_of(train.weight), compute_dtype(self)
@@ -287,9 +279,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
 
     def _check_target(self, y: Any, incremental: bool) -> None:
-        standardised_by, log_link = self._scale()
-        before = self._target.standardised_by is not None, self._target.log_link
-        if (standardised_by is not None, log_link) != before:
+        before, link = self._target, facts_of(self.loss, REGRESSION_LOSSES).out_activation
+        rescales = before.standardised_by is not None, self._standardised_by() is not None
+        if rescales[0] != rescales[1] or link != before.loss.out_activation:
             raise ValueError(
                 "A network can only be trained further on the same scale of y: not with "
                 f"normalize_y={self.normalize_y} and loss={self.loss!r} after the fit before."
@@ -298,14 +290,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _truth(self, data: Dataset) -> Any:
         return data.y
 
-    def _scale(self) -> tuple[str | None, bool]:
-        """Return what y is standardised by, if it is, and whether its logarithm is predicted."""
-        loss = LOSSES[self.loss]
-        return loss.standardised_by if self.normalize_y else None, loss.out_activation == "exp"
+    def _standardised_by(self) -> str | None:
+        """Return what y is standardised by, if it is."""
+        loss = facts_of(self.loss, REGRESSION_LOSSES)
+        return loss.standardised_by if self.normalize_y else None
 
     def _loss(self, target: Any) -> Loss:
-        parameter = {"huber": [self.huber_delta], "quantile": [self.quantile]}
-        return LOSSES[self.loss](*parameter.get(self.loss, []))
+        return target.objective(self.loss, vars(self))
 
     def _weigh_classes(self, train: Dataset) -> None:
         pass
@@ -390,5 +381,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
+        y_range = facts_of(self.loss, REGRESSION_LOSSES).y_range
+        tags.target_tags.positive_only = y_range.low >= 0
         return tags

@@ -44,7 +44,8 @@ class LayerSummary:
 def summarize(network: Network, n_in: int, out_activation: str) -> list[LayerSummary]:
     """Return the layers of a network, from the input to the output."""
     rows = [LayerSummary("Input", n_in)]
-    for layer in network.layers:
+    layers: list[Any] = network.layers
+    for layer in layers:
         if layer.work:
             rows.append(LayerSummary(f"Hidden {len(rows)}", layer.n_out))
         row = rows[-1]

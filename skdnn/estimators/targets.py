@@ -3,7 +3,13 @@
 A target turns the user's ``y`` into the array ``T`` that a loss wants, and raw scores ``S``
 back into what the user expects.  ``encode(y)`` is the part of it that takes time, done once in a
 fit: the codes of labels, or numbers; ``wanted(T, dtype)`` gives them the form that the loss wants,
-numbers in the scale of training.  ``stratifies`` says whether a validation split keeps the shares
+numbers in the scale of training.
+
+``objective(loss, values)`` makes the loss of the hyperparameter `loss` for this task, with
+those of the `values` of hyperparameters that it has; ``loss`` is the one that the network was
+trained with last, through which a target predicts.
+
+``stratifies`` says whether a validation split keeps the shares
 of the classes.  ``rescales`` says whether the last layer of a trained network has to be rescaled to
 predict in the units of y.  ``lacks_classes(T)`` says whether T lacks a class, so that metrics may
 not be defined.
@@ -11,14 +17,21 @@ not be defined.
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit
 from sklearn.metrics import r2_score
 
-from skdnn.engine import kernels, losses
+from skdnn.engine.losses import (
+    ONE_OF_K_LOSSES,
+    REGRESSION_LOSSES,
+    YES_NO_LOSSES,
+    Loss,
+    PerOutput,
+    SquaredError,
+    get_loss,
+)
 from skdnn.engine.network import Network
 from skdnn.estimators.labels import (
     as_text,
@@ -31,8 +44,6 @@ from skdnn.estimators.labels import (
     zeros_and_ones,
 )
 from skdnn.estimators.spread import SPREADS
-
-MARGIN = {"hinge": 1.0, "perceptron": 0.0}
 
 
 def all_finite(S: np.ndarray) -> bool:
@@ -61,10 +72,9 @@ def by_blocks(f, S: np.ndarray, n_columns: int) -> np.ndarray:
     return P
 
 
-def two_probabilities(s: np.ndarray, P: np.ndarray) -> None:
-    """P = [1 / (1 + exp(s)), 1 / (1 + exp(-s))]."""
-    expit(s, out=P[:, 1:])
-    expit(-s, out=P[:, :1])
+def one_of_k_probabilities(loss: Loss, S: np.ndarray) -> np.ndarray:
+    """Return the probabilities of K classes, of shape (m, K)."""
+    return by_blocks(loss.predict, S, S.shape[1])
 
 
 @dataclass
@@ -72,6 +82,7 @@ class BinaryTarget:
     """Two classes, one score: positive for the second class."""
 
     classes: np.ndarray
+    loss: Loss = YES_NO_LOSSES["log_loss"]
     n_scores: ClassVar[int] = 1
     stratifies: ClassVar[bool] = True
     rescales: ClassVar[bool] = False
@@ -88,12 +99,8 @@ class BinaryTarget:
     def class_weights(self, class_weight, Y, weight):
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
-    def loss(self, name, smoothing):
-        if name in MARGIN:
-            return losses.Hinge(MARGIN[name])
-        if name == "squared_error":
-            return losses.LogisticSquaredError(smoothing)
-        return losses.LogisticCrossEntropy(smoothing)
+    def objective(self, loss, values):
+        return get_loss(loss, YES_NO_LOSSES, values)
 
     def codes(self, S):
         return (S[:, 0] > 0).astype(int)
@@ -105,7 +112,11 @@ class BinaryTarget:
         return S[:, 0]
 
     def probabilities(self, S):
-        return by_blocks(two_probabilities, S, 2)
+        def both(s, P):
+            self.loss.predict(s, P[:, 1:])
+            self.loss.complement(s, P[:, :1])
+
+        return by_blocks(both, S, 2)
 
     def score(self, S, Y, weight):
         return share_right(Y, self.codes(S), weight)
@@ -116,6 +127,7 @@ class MulticlassTarget:
     """One of K classes, one score a class."""
 
     classes: np.ndarray
+    loss: Loss = ONE_OF_K_LOSSES["log_loss"]
     stratifies: ClassVar[bool] = True
     rescales: ClassVar[bool] = False
 
@@ -135,12 +147,8 @@ class MulticlassTarget:
     def class_weights(self, class_weight, Y, weight):
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
-    def loss(self, name, smoothing):
-        if name in MARGIN:
-            return losses.MulticlassHinge(MARGIN[name])
-        if name == "squared_error":
-            return losses.SoftmaxSquaredError(smoothing)
-        return losses.SoftmaxCrossEntropy(smoothing)
+    def objective(self, loss, values):
+        return get_loss(loss, ONE_OF_K_LOSSES, values)
 
     def codes(self, S):
         return S.argmax(axis=1)
@@ -152,7 +160,7 @@ class MulticlassTarget:
         return S
 
     def probabilities(self, S):
-        return by_blocks(kernels.softmax, S, S.shape[1])
+        return one_of_k_probabilities(self.loss, S)
 
     def score(self, S, Y, weight):
         return share_right(Y, self.codes(S), weight)
@@ -167,6 +175,7 @@ class MultilabelTarget:
 
     classes: np.ndarray
     sparse: bool = False
+    loss: Loss = YES_NO_LOSSES["log_loss"]
     stratifies: ClassVar[bool] = False
     rescales: ClassVar[bool] = False
 
@@ -191,7 +200,8 @@ class MultilabelTarget:
         yes_or_no = [np.arange(2)] * self.n_scores
         return weights_by_column(class_weight, yes_or_no, Y.astype(int), weight)
 
-    loss = BinaryTarget.loss
+    def objective(self, loss, values):
+        return get_loss(loss, YES_NO_LOSSES, values)
 
     def codes(self, S):
         return S > 0
@@ -204,7 +214,7 @@ class MultilabelTarget:
         return S
 
     def probabilities(self, S):
-        return by_blocks(expit, S, S.shape[1])
+        return by_blocks(self.loss.predict, S, S.shape[1])
 
     def score(self, S, Y, weight):
         return share_right(Y, self.codes(S), weight)
@@ -215,6 +225,7 @@ class MultioutputTarget:
     """Several labels, each one of several classes: a block of scores a label."""
 
     outputs: list[MulticlassTarget]
+    loss: Any = None
     stratifies: ClassVar[bool] = False
     rescales: ClassVar[bool] = False
 
@@ -242,13 +253,16 @@ class MultioutputTarget:
     def class_weights(self, class_weight, Y, weight):
         return weights_by_column(class_weight, self.classes, Y, weight)
 
-    def loss(self, name, smoothing):
+    def objective(self, loss, values):
         sizes = tuple(output.n_scores for output in self.outputs)
-        return losses.PerOutput(self.outputs[0].loss(name, smoothing), sizes)
+        return PerOutput(self.outputs[0].objective(loss, values), sizes)
+
+    def _blocks(self, S):
+        return np.split(S, np.cumsum([o.n_scores for o in self.outputs])[:-1], axis=1)
 
     def _each(self, method, S):
-        blocks = np.split(S, np.cumsum([o.n_scores for o in self.outputs])[:-1], axis=1)
-        return [getattr(o, method)(block) for o, block in zip(self.outputs, blocks, strict=True)]
+        blocks = zip(self.outputs, self._blocks(S), strict=True)
+        return [getattr(output, method)(block) for output, block in blocks]
 
     def codes(self, S):
         return np.column_stack(self._each("codes", S))
@@ -263,7 +277,7 @@ class MultioutputTarget:
         return self._each("decision", S)
 
     def probabilities(self, S):
-        return self._each("probabilities", S)
+        return [one_of_k_probabilities(self.loss.loss, block) for block in self._blocks(S)]
 
     def score(self, S, Y, weight):
         return share_right(Y, self.codes(S), weight)
@@ -310,22 +324,21 @@ def _multioutput_target(y, classes: list | None):
 class RegressionTarget:
     """k numbers, standardised for training: Y = (y - centre) / scale.
 
-    ``rescale`` writes the scale into the last layer, so that the network predicts y itself;
-    with ``log_link`` it predicts the logarithm of y, which is left as it is.
-    ``standardised_by`` names what centre and scale are; it is None if y is left as it is.
+    ``rescale`` writes the scale into the last layer, so that the network's scores are those of
+    y itself.  ``standardised_by`` names what centre and scale are; None if y is left as it is.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     standardised_by: str | None
-    log_link: bool
+    loss: Loss = SquaredError()
     stratifies: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, y, standardised_by, log_link):
+    def of(cls, y, standardised_by):
         """Return the target for the columns of y, whose scale is not measured yet."""
         k = 1 if y.ndim == 1 else y.shape[1]
-        return cls(np.zeros(k), np.ones(k), standardised_by, log_link)
+        return cls(np.zeros(k), np.ones(k), standardised_by)
 
     def measured(self, y, weight):
         """Return the target with centre and scale of the columns of y."""
@@ -337,6 +350,9 @@ class RegressionTarget:
     @property
     def n_scores(self):
         return len(self.centre)
+
+    def objective(self, loss, values):
+        return get_loss(loss, REGRESSION_LOSSES, values)
 
     def encode(self, y):
         Y = y.reshape(len(y), -1)
@@ -365,7 +381,7 @@ class RegressionTarget:
 
     def predict(self, S):
         """Return the prediction that belongs to the scores of a rescaled network."""
-        return np.exp(S) if self.log_link else S
+        return self.loss.predict(S)
 
     def score(self, S, y, weight):
         predicted = self.predict(S * self.scale + self.centre)
