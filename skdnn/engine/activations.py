@@ -401,10 +401,8 @@ def get_activation(activation: str | Activation) -> Activation:
     >>> get_activation("sigmoid")
     Logistic()
     """
-    if callable(getattr(activation, "forward", None)) and callable(
-        getattr(activation, "derivative", None)
-    ):
-        whole = hasattr(activation, "init") and hasattr(activation, "from_output")
-        return activation if whole else Custom(activation)  # type: ignore[return-value]
-    names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
-    return choose("activation", names, activation)  # type: ignore[arg-type]
+    if not all(callable(getattr(activation, name, None)) for name in ("forward", "derivative")):
+        names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
+        activation = choose("activation", names, activation)  # type: ignore[arg-type]
+    is_whole = hasattr(activation, "init") and hasattr(activation, "from_output")
+    return activation if is_whole else Custom(activation)  # type: ignore[return-value]
