@@ -36,7 +36,7 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     batches, network = net._batches(train), run.network
     rng = check_random_state(random_state) if batches.n > max_rows else None
     at_once = Batches(
-        batches.X, batches.Y, batches.weight, max_rows,
+        batches.X, batches.T, batches.weight, max_rows,
         rows=batches.rows, dtype=network.dtype, scaling=batches.scaling,
     )  # fmt: skip
     batch = next(at_once.epoch(rng))
