@@ -28,6 +28,7 @@ LEVELS = {
     "network": 2,
     "threads": 3,
     "training": 4,
+    "lbfgs": 5,
 }
 PRIVATE_ALLOWED = "skdnn.estimators._sklearn"
 # What each part may import besides skdnn and the standard library; what comes with an extra only
