@@ -28,6 +28,7 @@ LEVELS = {
     "network": 2,
     "threads": 3,
     "training": 4,
+    "lbfgs": 5,
 }
 PREPROCESSING_LEVELS = {
     "statistics": 0,

@@ -10,7 +10,8 @@ symbol            shape            meaning
 ``W``, ``b``      (n_in, n_out)    weights and biases; the column form s = W x of many
                                    lectures is the transpose of the S = X W + b used here
 ``S``             (m, n_out)       weighted sums (pre-activations, raw scores)
-``Y``             (m, n_out)       what a layer returns; in a loss, the targets
+``Y``             (m, n_out)       what a layer returns, σ(S) if it has an activation
+``T``             (m, k) or (m,)   targets: numbers, or labels 0 … K-1
 ``dX, dS, dW``    as X, S, W       derivatives of the loss with respect to X, S, W
 ``theta``, ``g``  (p,)             all trainable parameters and their gradient
 ``lr``                             learning rate

@@ -1,13 +1,13 @@
-"""Activation functions X = σ(S) and their derivatives.
+"""Activation functions Y = σ(S) and their derivatives.
 
 A new activation is one class below and one line in `ACTIVATIONS`.  ``forward`` writes
-σ(S) into ``X``; ``derivative`` writes σ'(S) into ``D`` and may look at the input ``S``
-and at the output ``X``, whichever makes the formula shorter.  The pull-back of a gradient
-is then ``dS = dX * D``.
+σ(S) into ``Y``; ``derivative`` writes σ'(S) into ``D`` and may look at the input ``S``
+and at the output ``Y``, whichever makes the formula shorter.  The pull-back of a gradient
+is then ``dS = dY * D``.
 
 Conventions
 -----------
-``S``, ``X`` and ``D`` are float arrays of one shape, (m, n) in a network, and one dtype, float32
+``S``, ``Y`` and ``D`` are float arrays of one shape, (m, n) in a network, and one dtype, float32
 or float64; what comes out is written, nothing is returned.  Brackets are one where the condition
 in them holds, else zero.  At a kink in 0 σ' is that of the left side.
 
@@ -15,18 +15,18 @@ Examples
 --------
 >>> import numpy as np
 >>> S = np.array([-1.0, 0.0, 1.0])
->>> X, D = np.empty_like(S), np.empty_like(S)
+>>> Y, D = np.empty_like(S), np.empty_like(S)
 >>> sigma = get_activation("tanh")
->>> sigma.forward(S, X)
->>> sigma.derivative(S, X, D)
+>>> sigma.forward(S, Y)
+>>> sigma.derivative(S, Y, D)
 >>> bool(np.allclose(D, 1 - np.tanh(S) ** 2))
 True
 
 σ(-1) and σ(1) of all:
 
 >>> for name, sigma in ACTIVATIONS.items():
-...     sigma.forward(S, X)
-...     print(f"{name:10} {X[0]:6.3f} {X[2]:6.3f}")
+...     sigma.forward(S, Y)
+...     print(f"{name:10} {Y[0]:6.3f} {Y[2]:6.3f}")
 relu        0.000  1.000
 identity   -1.000  1.000
 logistic    0.269  0.731
@@ -60,17 +60,17 @@ class Activation(Protocol):
     init : str, default="glorot_uniform"
         Name of the initialiser that suits weights in front of this activation.
     from_output : bool, default=False
-        Whether σ' is computed from X alone, so that X may take the place of S in memory.
+        Whether σ' is computed from Y alone, so that Y may take the place of S in memory.
     """
 
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        """Write σ(S) into X."""
+    def forward(self, S: Array, Y: Array) -> None:
+        """Write σ(S) into Y."""
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        """Write σ'(S) into D, where X = σ(S)."""
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        """Write σ'(S) into D, where Y = σ(S)."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class Identity:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.copyto(X, S)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.copyto(Y, S)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         D.fill(1.0)
 
 
@@ -97,12 +97,12 @@ class Logistic:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
 
-    def forward(self, S: Array, X: Array) -> None:
-        expit(S, out=X)
+    def forward(self, S: Array, Y: Array) -> None:
+        expit(S, out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.subtract(1.0, X, out=D)
-        D *= X
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.subtract(1.0, Y, out=D)
+        D *= Y
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class Tanh:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.tanh(S, out=X)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.tanh(S, out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.multiply(X, X, out=D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.multiply(Y, Y, out=D)
         np.subtract(1.0, D, out=D)
 
 
@@ -127,12 +127,12 @@ class ReLU:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = True
 
-    def forward(self, S: Array, X: Array) -> None:
+    def forward(self, S: Array, Y: Array) -> None:
         # numpy is faster at the maximum with a row than with a number
-        np.maximum(S, np.zeros(S.shape[-1], S.dtype), out=X)
+        np.maximum(S, np.zeros(S.shape[-1], S.dtype), out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.greater(X, 0.0, out=D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.greater(Y, 0.0, out=D)
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ class LeakyReLU:
     Examples
     --------
     >>> import numpy as np
-    >>> X = np.empty(3)
-    >>> LeakyReLU(0.2).forward(np.array([-1.0, 0.0, 2.0]), X)
-    >>> X
+    >>> Y = np.empty(3)
+    >>> LeakyReLU(0.2).forward(np.array([-1.0, 0.0, 2.0]), Y)
+    >>> Y
     array([-0.2,  0. ,  2. ])
     """
 
@@ -166,11 +166,11 @@ class LeakyReLU:
         if not 0 <= self.slope < 1:
             raise ValueError(f"slope of LeakyReLU must be in [0, 1). Got {self.slope!r} instead.")
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.maximum(S, self.slope * S, out=X)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.maximum(S, self.slope * S, out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.greater(X, 0.0, out=D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.greater(Y, 0.0, out=D)
         D *= 1.0 - self.slope
         D += self.slope
 
@@ -194,9 +194,9 @@ class ELU:
     Examples
     --------
     >>> import numpy as np
-    >>> X = np.empty(3)
-    >>> ELU(alpha=2.0).forward(np.array([-100.0, 0.0, 2.0]), X)
-    >>> X
+    >>> Y = np.empty(3)
+    >>> ELU(alpha=2.0).forward(np.array([-100.0, 0.0, 2.0]), Y)
+    >>> Y
     array([-2.,  0.,  2.])
     """
 
@@ -208,14 +208,14 @@ class ELU:
         if not self.alpha > 0:
             raise ValueError(f"alpha of ELU must be positive. Got {self.alpha!r} instead.")
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.minimum(S, 0.0, out=X)
-        np.expm1(X, out=X)
-        X *= self.alpha
-        np.copyto(X, S, where=S > 0)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.minimum(S, 0.0, out=Y)
+        np.expm1(Y, out=Y)
+        Y *= self.alpha
+        np.copyto(Y, S, where=S > 0)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.add(X, self.alpha, out=D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.add(Y, self.alpha, out=D)
         np.copyto(D, 1.0, where=S > 0)
 
 
@@ -232,15 +232,15 @@ class SELU:
     scale: ClassVar[float] = 1.0507009873554805
     alpha: ClassVar[float] = 1.6732632423543772
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.minimum(S, 0.0, out=X)
-        np.expm1(X, out=X)
-        X *= self.alpha
-        np.copyto(X, S, where=S > 0)
-        X *= self.scale
+    def forward(self, S: Array, Y: Array) -> None:
+        np.minimum(S, 0.0, out=Y)
+        np.expm1(Y, out=Y)
+        Y *= self.alpha
+        np.copyto(Y, S, where=S > 0)
+        Y *= self.scale
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        np.add(X, self.scale * self.alpha, out=D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        np.add(Y, self.scale * self.alpha, out=D)
         np.copyto(D, self.scale, where=S > 0)
 
 
@@ -251,10 +251,10 @@ class Softplus:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.logaddexp(S, 0.0, out=X)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.logaddexp(S, 0.0, out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         expit(S, out=D)
 
 
@@ -265,11 +265,11 @@ class GELU:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        ndtr(S, out=X)
-        X *= S
+    def forward(self, S: Array, Y: Array) -> None:
+        ndtr(S, out=Y)
+        Y *= S
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         phi = np.exp(-0.5 * S * S)
         phi *= 1 / math.sqrt(2 * math.pi)
         phi *= S
@@ -284,14 +284,14 @@ class SiLU:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        expit(S, out=X)
-        X *= S
+    def forward(self, S: Array, Y: Array) -> None:
+        expit(S, out=Y)
+        Y *= S
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         expit(S, out=D)
-        D *= 1.0 - X
-        D += X
+        D *= 1.0 - Y
+        D += Y
 
 
 @dataclass(frozen=True)
@@ -301,12 +301,12 @@ class Mish:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.logaddexp(S, 0.0, out=X)
-        np.tanh(X, out=X)
-        X *= S
+    def forward(self, S: Array, Y: Array) -> None:
+        np.logaddexp(S, 0.0, out=Y)
+        np.tanh(Y, out=Y)
+        Y *= S
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         tau = np.tanh(np.logaddexp(S, 0.0))
         expit(S, out=D)
         D *= S
@@ -326,10 +326,10 @@ class Step:
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
 
-    def forward(self, S: Array, X: Array) -> None:
-        np.greater(S, 0.0, out=X)
+    def forward(self, S: Array, Y: Array) -> None:
+        np.greater(S, 0.0, out=Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
         np.abs(S, out=D)
         np.less_equal(D, 1.0, out=D)
 
@@ -358,11 +358,11 @@ class Custom:
     def from_output(self) -> bool:
         return getattr(self.activation, "from_output", Activation.from_output)
 
-    def forward(self, S: Array, X: Array) -> None:
-        self.activation.forward(S, X)
+    def forward(self, S: Array, Y: Array) -> None:
+        self.activation.forward(S, Y)
 
-    def derivative(self, S: Array, X: Array, D: Array) -> None:
-        self.activation.derivative(S, X, D)
+    def derivative(self, S: Array, Y: Array, D: Array) -> None:
+        self.activation.derivative(S, Y, D)
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -401,10 +401,8 @@ def get_activation(activation: str | Activation) -> Activation:
     >>> get_activation("sigmoid")
     Logistic()
     """
-    if callable(getattr(activation, "forward", None)) and callable(
-        getattr(activation, "derivative", None)
-    ):
-        whole = hasattr(activation, "init") and hasattr(activation, "from_output")
-        return activation if whole else Custom(activation)  # type: ignore[return-value]
-    names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
-    return choose("activation", names, activation)  # type: ignore[arg-type]
+    if not all(callable(getattr(activation, name, None)) for name in ("forward", "derivative")):
+        names = ACTIVATIONS | {alias: ACTIVATIONS[name] for alias, name in ALIASES.items()}
+        activation = choose("activation", names, activation)  # type: ignore[arg-type]
+    is_whole = hasattr(activation, "init") and hasattr(activation, "from_output")
+    return activation if is_whole else Custom(activation)  # type: ignore[return-value]

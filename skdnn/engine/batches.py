@@ -103,7 +103,7 @@ class Batches:
     ----------
     X : ndarray of shape (n_samples, n_in), C-contiguous, or csr_array
         Inputs; never copied as a whole, never written to.
-    Y : ndarray of shape (n,) or (n, k), n ≥ 1
+    T : ndarray of shape (n,) or (n, k), n ≥ 1
         Targets of the rows in use.
     weight : ndarray of shape (n,) or None
         Weights of the rows in use.
@@ -136,20 +136,20 @@ class Batches:
     def __init__(
         self,
         X: Any,
-        Y: Array,
+        T: Array,
         weight: Array | None,
         batch_size: int,
         rows: Array | None = None,
         dtype: Any = None,
         scaling: Scaling | None = None,
     ):
-        self.X, self.Y, self.weight, self.rows, self.scaling = X, Y, weight, rows, scaling
-        self.n = len(Y)
+        self.X, self.T, self.weight, self.rows, self.scaling = X, T, weight, rows, scaling
+        self.n = len(T)
         self.batch_size = min(batch_size, self.n)
-        width = max(1, *(math.prod(A.shape[1:]) for A in (X, Y)))
+        width = max(1, *(math.prod(A.shape[1:]) for A in (X, T)))
         n_batches = 1 if sparse.issparse(X) else BLOCK_NUMBERS // (self.batch_size * width)
         self._block = self.batch_size * min(max(n_batches, 1), len(self))
-        self._buffers = [self._buffer(X, dtype), self._buffer(Y), self._buffer(weight)]
+        self._buffers = [self._buffer(X, dtype), self._buffer(T), self._buffer(weight)]
 
     def _buffer(self, A: Any, dtype: Any = None) -> Array | None:
         """Return a place for some rows of A, or None if A is sparse and makes its own."""
@@ -191,19 +191,19 @@ class Batches:
                     yield Batch.of(X[rows], T[rows], None if weight is None else weight[rows])
 
     def _take(self, some: slice | Array) -> tuple[Any, Any, Any]:
-        X_buffer, Y_buffer, weight_buffer = self._buffers
+        X_buffer, T_buffer, weight_buffer = self._buffers
         X = _rows_of(self.X, some if self.rows is None else self.rows[some], X_buffer)
         if self.scaling is not None:
             X = self.scaling.apply(X, None if X_buffer is None else X_buffer[: X.shape[0]])
         return (
             X,
-            _rows_of(self.Y, some, Y_buffer),
+            _rows_of(self.T, some, T_buffer),
             None if self.weight is None else _rows_of(self.weight, some, weight_buffer),
         )
 
     def weight_sum(self) -> float:
         """Return Σᵢ wᵢ over the rows in use."""
-        return Batch.of(self.X, self.Y, self.weight).total
+        return Batch.of(self.X, self.T, self.weight).total
 
 
 def _rows_of(A: Any, rows: slice | Array, buffer: Array | None) -> Any:

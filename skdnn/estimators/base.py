@@ -309,7 +309,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
             self._warn_of_schedule_end(run)
         monitor = Monitor(run, validation, bool(self.verbose), callbacks)
         run_call(run, batches, monitor, incremental)
-        monitor.warn_of_silence(batches.Y)
+        monitor.warn_of_silence(batches.T)
 
     # Data ----------------------------------------------------------------------------
 

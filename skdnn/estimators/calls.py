@@ -80,10 +80,10 @@ def ran_off(run: Run, batches: Batches) -> bool:
     The predictions are far off if they are worse than e times the mean of y for all rows.  A
     training that used up its epochs may not have come far yet: it must be worse than its start too.
     """
-    Y, weight = batches.Y, batches.weight
-    far_off = np.log(np.average(Y, axis=0, weights=weight)) + 1.0
-    S = np.broadcast_to(far_off.astype(Y.dtype), Y.shape)
-    limit = run.trainer.loss.value(S, Y, weight)
+    T, weight = batches.T, batches.weight
+    far_off = np.log(np.average(T, axis=0, weights=weight)) + 1.0
+    S = np.broadcast_to(far_off.astype(T.dtype), T.shape)
+    limit = run.trainer.loss.value(S, T, weight)
     if run.losses[-1] <= limit and not run.early_stopping:
         return False
     values = run.values

@@ -280,5 +280,5 @@ def without_effect(
     elif not params.early_stopping:
         yield "early_stopping=False", ["validation_fraction", "scoring"]
     table = REGRESSION_LOSSES if is_regressor(params) else YES_NO_LOSSES
-    of_losses = {name for each in table.values() for name in each.hyperparameters}
+    of_losses = {name for each in table for name in facts_of(each, table).hyperparameters}
     yield f"loss={loss!r}", sorted(of_losses - facts_of(loss, table).hyperparameters.keys())

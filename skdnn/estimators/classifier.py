@@ -123,9 +123,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Epochs in a row without improvement that are allowed.
     max_fun : int, default=15000
         Largest number of evaluations of the loss by "lbfgs".
-    loss : {"log_loss", "squared_error", "hinge", "perceptron"}, default="log_loss"
+    loss : str or loss object, default="log_loss"
         "log_loss" is cross-entropy; "squared_error" is the squared difference between
-        probabilities and one-hot targets; "hinge" and "perceptron" give no probabilities.
+        probabilities and one-hot targets; "hinge" and "perceptron" give no probabilities.  Or an
+        object of your own, such as a focal loss (see `docs/extending.md`).
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes; "balanced": inversely proportional to their frequencies.
     label_smoothing : float, default=0.0

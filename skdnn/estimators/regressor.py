@@ -30,9 +30,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : str, default="squared_error"
+    loss : str or loss object, default="squared_error"
         "squared_error", ½ Σ (s - y)² over the outputs; "absolute_error"; "huber"; "quantile";
-        "poisson", half the deviance of exp(s), for y ≥ 0; "gamma", likewise, for y > 0.
+        "poisson", half the deviance of exp(s), for y ≥ 0; "gamma", likewise, for y > 0.  Or an
+        object of your own, such as one for expectiles (see `docs/extending.md`).
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of every hidden layer.  ``()`` is a linear model.
     activation : str, activation object or list of them, default="relu"

@@ -16,9 +16,10 @@ from sklearn.utils import check_random_state
 
 from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batches
+from skdnn.engine.lbfgs import descend_lbfgs
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import BestState, Outcome, Patience
-from skdnn.engine.training import Listener, Trainer, descend, descend_lbfgs
+from skdnn.engine.training import Listener, Trainer, descend
 from skdnn.estimators.plan import Plan
 
 

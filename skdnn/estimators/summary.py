@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skdnn.engine.activations import ACTIVATIONS
+from skdnn.engine.activations import ACTIVATIONS, get_activation
 from skdnn.engine.network import Network
 
 
@@ -66,8 +66,8 @@ def summarize(network: Network, n_in: int, out_activation: str) -> list[LayerSum
 
 def activation_name(activation: Any) -> str:
     """Return the name in the table, else how an object describes itself."""
-    for name, known in ACTIVATIONS.items():
-        if known == activation:
+    for name in ACTIVATIONS:
+        if get_activation(name) == activation:
             return name
     return repr(activation) if is_dataclass(activation) else type(activation).__name__
 

@@ -72,6 +72,18 @@ def by_blocks(f, S: np.ndarray, n_columns: int) -> np.ndarray:
     return P
 
 
+def loss_of_labels(loss: Any, table: dict[str, Loss], values: dict[str, Any], link: str) -> Loss:
+    """Return the loss of a task on labels, or refuse one that is for other labels."""
+    made = get_loss(loss, table, values)
+    if made.out_activation not in (link, "identity"):
+        raise ValueError(
+            f"loss={loss!r} has the output activation {made.out_activation!r}. For y as it is, it "
+            f"must be {link!r} or 'identity': 'logistic' is for two classes and for labels that "
+            "may each apply, 'softmax' for one of several classes."
+        )
+    return made
+
+
 def one_of_k_probabilities(loss: Loss, S: np.ndarray) -> np.ndarray:
     """Return the probabilities of K classes, of shape (m, K)."""
     return by_blocks(loss.predict, S, S.shape[1])
@@ -100,7 +112,7 @@ class BinaryTarget:
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
     def objective(self, loss, values):
-        return get_loss(loss, YES_NO_LOSSES, values)
+        return loss_of_labels(loss, YES_NO_LOSSES, values, "logistic")
 
     def codes(self, S):
         return (S[:, 0] > 0).astype(int)
@@ -148,7 +160,7 @@ class MulticlassTarget:
         return [weights_of_classes(class_weight, self.classes, Y, weight)]
 
     def objective(self, loss, values):
-        return get_loss(loss, ONE_OF_K_LOSSES, values)
+        return loss_of_labels(loss, ONE_OF_K_LOSSES, values, "softmax")
 
     def codes(self, S):
         return S.argmax(axis=1)
@@ -201,7 +213,7 @@ class MultilabelTarget:
         return weights_by_column(class_weight, yes_or_no, Y.astype(int), weight)
 
     def objective(self, loss, values):
-        return get_loss(loss, YES_NO_LOSSES, values)
+        return loss_of_labels(loss, YES_NO_LOSSES, values, "logistic")
 
     def codes(self, S):
         return S > 0

@@ -55,7 +55,7 @@ def gradient_norms(
     batches, network = net._batches(train), run.network
     rng = check_random_state(random_state) if batches.n > max_rows else None
     at_once = Batches(
-        batches.X, batches.Y, batches.weight, max_rows,
+        batches.X, batches.T, batches.weight, max_rows,
         rows=batches.rows, dtype=network.dtype, scaling=batches.scaling,
     )  # fmt: skip
     batch = next(at_once.epoch(rng))

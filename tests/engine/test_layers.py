@@ -49,8 +49,7 @@ def test_the_table_of_the_tests_holds_every_layer():
     defined = {
         kind
         for _, kind in inspect.getmembers(layers, inspect.isclass)
-        if kind.__module__ == layers.__name__
-        and kind not in (layers.Layer, layers.Parametric, layers.Affine)
+        if kind not in (layers.Layer, layers.Parametric, layers.Affine)
     }
     assert {type(make()) for make in LAYERS.values()} == defined
 

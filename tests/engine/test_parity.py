@@ -13,11 +13,12 @@ from skdnn.engine import kernels  # raises where SKDNN_KERNELS asks for what is 
 from skdnn.engine.activations import ACTIVATIONS, LeakyReLU
 from skdnn.engine.batches import Batches
 from skdnn.engine.kernels import definitions
+from skdnn.engine.lbfgs import descend_lbfgs
 from skdnn.engine.losses import SoftmaxCrossEntropy
 from skdnn.engine.optimizers import OPTIMIZERS, SGD
 from skdnn.engine.schedules import Cosine
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import Descent, Trainer, descend, descend_lbfgs
+from skdnn.engine.training import Descent, Trainer, descend
 
 compiled = pytest.importorskip(
     "skdnn.engine.kernels._compiled", reason="no compiler was there when the kernels were built"

@@ -15,19 +15,14 @@ from skdnn.engine import threads
 from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Dense
+from skdnn.engine.lbfgs import FullObjective, descend_lbfgs
 from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
 from skdnn.engine.parameters import Slot
 from skdnn.engine.schedules import Constant, Cosine, InverseScaling, Scheduled, WarmUp
 from skdnn.engine.stopping import Outcome
-from skdnn.engine.training import (
-    Descent,
-    FullObjective,
-    Trainer,
-    descend,
-    descend_lbfgs,
-)
+from skdnn.engine.training import Descent, Trainer, descend
 
 PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
 TIGHT = {"maxiter": 5000, "maxfun": 10**6, "gtol": 1e-11, "ftol": 1e-16}

@@ -68,6 +68,10 @@ class Given(Loss):
     def y_range(self) -> Range:  # type: ignore[override]
         return getattr(self.loss, "y_range", Loss.y_range)
 
+    @property
+    def hyperparameters(self) -> Mapping[str, str]:  # type: ignore[override]
+        return getattr(self.loss, "hyperparameters", Loss.hyperparameters)
+
     def value_and_gradient(self, S: Array, T: Array, weight: Array | None, dS: Array) -> float:
         return float(self.loss.value_and_gradient(S, T, weight, dS))
 
@@ -122,11 +126,23 @@ def get_loss(loss: Any, table: Mapping[str, Loss], values: Mapping[str, Any]) ->
     Huber(delta=2.0)
     """
     if not isinstance(loss, str):
-        given = Given(loss)  # which checks it
-        return loss if Loss in type(loss).__mro__ else given
+        return whole(loss)
     found: Any = choose("loss", table, loss)
-    names = found.hyperparameters
-    return replace(found, **{names[name]: values[name] for name in names if name in values})
+    names = whole(found).hyperparameters
+    set_here = {names[name]: values[name] for name in names if name in values}
+    return whole(replace(found, **set_here) if set_here else found)
+
+
+def whole(loss: Any) -> Loss:
+    """Return a loss that derives from `Loss` itself, and any other object with what it may lack.
+
+    Raises
+    ------
+    ValueError
+        As `Given` does.
+    """
+    given = Given(loss)
+    return loss if Loss in type(loss).__mro__ else given
 
 
 def facts_of(loss: Any, table: Mapping[str, Loss]) -> Any:
@@ -134,9 +150,7 @@ def facts_of(loss: Any, table: Mapping[str, Loss]) -> Any:
 
     `Loss` itself, whose facts are the defaults, stands in for what is none.
     """
-    if isinstance(loss, str):
-        return table.get(loss, Loss)
     try:
-        return Given(loss)
+        return whole(table.get(loss, Loss) if isinstance(loss, str) else loss)
     except ValueError:
         return Loss
