@@ -80,8 +80,7 @@ def print_header(*notes):
     print(f"{datetime.date.today()}, {cpu_model()}, {n_cores} core{'s' * (n_cores > 1)}")
     print(", ".join(versions))
     print(blas_kernels())
-    if hasattr(skdnn, "show_versions"):
-        skdnn.show_versions()
+    skdnn.show_versions()
     for note in notes:
         print(note)
 

@@ -1,20 +1,20 @@
-"""What is installed, and which kernels run."""
+"""Which versions are installed, and which kernels are in use."""
 
 import platform
 import sys
+from importlib.metadata import version
 
-import numpy
-import pandas
-import scipy
-import sklearn
 from threadpoolctl import threadpool_info
 
 from skdnn._version import __version__
 from skdnn.engine import kernels
 
+# The distribution that holds each package; asking it is faster than importing the package.
+DISTRIBUTIONS = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "pandas": "pandas"}
+
 
 def show_versions() -> None:
-    """Print the versions that matter in a report of a problem, the kernels and the BLAS.
+    """Print what a bug report needs: versions, the kernels in use, BLAS and its threads.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def show_versions() -> None:
     >>> show_versions()  # doctest: +ELLIPSIS
     skdnn ..., kernels: ...
     """
-    packages = ", ".join(f"{p.__name__} {p.__version__}" for p in (numpy, scipy, sklearn, pandas))
+    packages = ", ".join(f"{name} {version(of)}" for name, of in DISTRIBUTIONS.items())
     print(f"skdnn {__version__}, kernels: {kernels.IMPLEMENTATION}")
     print(f"Python {sys.version.split()[0]} on {platform.platform()}")
     print(packages)
