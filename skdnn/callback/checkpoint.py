@@ -13,6 +13,7 @@ import warnings
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from sklearn.base import BaseEstimator
 
@@ -21,6 +22,7 @@ from skdnn.estimators.base import BaseMLP
 from skdnn.estimators.fitted import without_callbacks
 
 MAGIC = b"skdnn checkpoint "
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Checkpoint:
@@ -87,15 +89,15 @@ class Checkpoint:
     True
     """
 
-    def __init__(self, path, interval=0.0):
-        if not (isinstance(interval, Real) and 0 <= interval < math.inf):
+    def __init__(self, path: PathLike, interval: float = 0.0) -> None:
+        if not _is_duration(interval):
             raise ValueError(f"interval must be a number of seconds, at least 0. Got {interval!r}.")
         self.path, self.interval = path, interval
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(path={str(self.path)!r}, interval={self.interval!r})"
 
-    def setup(self, estimator, context):
+    def setup(self, estimator: Any, context: Any) -> None:
         """Refuse what could not be written, before any work is done."""
         if not isinstance(estimator, BaseMLP):
             raise TypeError(
@@ -106,13 +108,13 @@ class Checkpoint:
         _refuse_what_no_pickle_holds(estimator)
         self._due = -math.inf
 
-    def teardown(self, estimator, context):
+    def teardown(self, estimator: Any, context: Any) -> None:
         """Nothing is left to do."""
 
-    def on_fit_task_begin(self, estimator, context):
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Nothing is to be written yet."""
 
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Write the estimator, if it is time."""
         if context.task_name == "epoch":
             run = estimator._run
@@ -127,7 +129,11 @@ class Checkpoint:
             self._due = time.monotonic() + self.interval
 
 
-def _refuse_bad_path(path) -> None:
+def _is_duration(seconds: object) -> bool:
+    return isinstance(seconds, Real) and not seconds < 0 and seconds < math.inf
+
+
+def _refuse_bad_path(path: PathLike) -> None:
     """Raise an `OSError` that names the path if no file can be written there."""
     target, given = _located(path), f"path={str(path)!r}"
     if not target.parent.is_dir():
@@ -142,7 +148,7 @@ def _refuse_bad_path(path) -> None:
         raise type(error)(f"{given} cannot be written: {error}.") from error
 
 
-def _refuse_what_no_pickle_holds(estimator) -> None:
+def _refuse_what_no_pickle_holds(estimator: BaseMLP) -> None:
     """Raise a `TypeError` that names the parameter which cannot be pickled."""
     parts = {"class": type(estimator)} | estimator.get_params(deep=False)
     for name, part in parts.items():
@@ -154,7 +160,7 @@ def _refuse_what_no_pickle_holds(estimator) -> None:
             ) from error
 
 
-def _located(path) -> Path:
+def _located(path: PathLike) -> Path:
     """Return the file that is meant: home folder put in, links followed."""
     return Path(path).expanduser().resolve()
 
@@ -164,7 +170,7 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".skdnn-{uuid.uuid4().hex}.tmp")  # many may write at a time
 
 
-def save_checkpoint(estimator, path) -> None:
+def save_checkpoint(estimator: object, path: PathLike) -> None:
     """Write an estimator to a file, as a whole or not at all.
 
     Parameters
@@ -225,7 +231,7 @@ def _synchronize_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def load_checkpoint(path):
+def load_checkpoint(path: PathLike) -> Any:
     """Read an estimator that `Checkpoint` or `save_checkpoint` has written.
 
     It is a pickle, and reading a pickle may run any code: only load files that you trust.

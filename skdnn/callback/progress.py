@@ -2,6 +2,7 @@
 
 import math
 from queue import Queue
+from typing import TYPE_CHECKING, Any
 
 import sklearn.callback
 
@@ -13,6 +14,10 @@ from skdnn.estimators._sklearn import (
     run_queues,
     send,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
 
 
 class ProgressBar(sklearn.callback.ProgressBar):
@@ -42,20 +47,20 @@ class ProgressBar(sklearn.callback.ProgressBar):
     MLPClassifier - fit ━━━━━━━━━━...━━━━━━━━━━ 100% 0:00:0... loss ...
     """
 
-    def __init__(self, max_propagation_depth=1):
+    def __init__(self, max_propagation_depth: int | None = 1) -> None:
         try:
             super().__init__(max_propagation_depth)
         except ImportError as error:
             raise ImportError('ProgressBar needs rich: pip install "skdnn[progress]".') from error
 
-    def setup(self, estimator, context):
+    def setup(self, estimator: Any, context: Any) -> None:
         """Open the display."""
-        run, queue = context.root_uuid, Queue()
+        run, queue = context.root_uuid, Queue[Any]()
         self._listener_handles[run] = open_listener(queue.put)
         run_queues[run], run_monitors[run] = queue, ProgressMonitor(queue=queue)
         run_monitors[run].start()
 
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Move the bars on."""
         message = {"event": "end", "path": [ctx.task_id for ctx in get_context_path(context)]}
         if context.task_name == "epoch" and hasattr(estimator, "_run"):
@@ -72,7 +77,7 @@ def latest_numbers(history: dict[str, list[float]]) -> str:
 class ProgressMonitor(RichProgressMonitor):
     """The display: one line a task that runs, and numbers at its end."""
 
-    def _on_task_begin(self, task_info):
+    def _on_task_begin(self, task_info: dict[str, Any]) -> None:
         path = task_info["path"]
         if self.root_rich_task is None:
             self.progress_ctx.columns += (numbers_column(),)
@@ -81,13 +86,13 @@ class ProgressMonitor(RichProgressMonitor):
         task_info["source_estimator_name"] = None  # the line above says it
         super()._on_task_begin(task_info)
 
-    def _hide_finished(self, parent):
+    def _hide_finished(self, parent: Any) -> None:
         for child in parent.children.values():
             if child.progress == 1.0:
                 for task in child:
                     self.progress_ctx.update(task.id, visible=False)
 
-    def _on_task_end(self, task_info):
+    def _on_task_end(self, task_info: dict[str, Any]) -> None:
         numbers = task_info.pop("numbers", None)
         if numbers is not None:
             *_, fit, _ = self.root_rich_task.get_descendants(task_info["path"])
@@ -95,14 +100,14 @@ class ProgressMonitor(RichProgressMonitor):
         super()._on_task_end(task_info)
 
 
-def numbers_column():
+def numbers_column() -> "ProgressColumn":
     """Return a column of what is known of a task beside its progress."""
     from rich.progress import ProgressColumn
     from rich.table import Column
     from rich.text import Text
 
     class NumbersColumn(ProgressColumn):
-        def render(self, task):
+        def render(self, task: "Task") -> "Text":
             return Text(task.fields.get("numbers", ""))
 
     return NumbersColumn(Column(no_wrap=True))

@@ -4,17 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_scalar, resample
 
 from skdnn.engine.activations import Activation
+from skdnn.engine.arrays import Array
 from skdnn.engine.network import Network
 from skdnn.estimators.data import check_inputs
 from skdnn.estimators.summary import activation_name
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import fitted_network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.patches import StepPatch
 
 FLAT = 0.05  # share of the steepest slope below which an activation is saturated
 WIDE = np.linspace(-50.0, 50.0, 10001)[None]  # where slopes are looked up; 0 is among them
@@ -36,15 +43,16 @@ class Distribution:
         Mean and standard deviation of the entries.
     """
 
-    shares: np.ndarray
-    edges: np.ndarray
+    shares: Array
+    edges: Array
     mean: float
     std: float
 
     @classmethod
-    def of(cls, A, bins: int) -> "Distribution":
+    def of(cls, A: Array, bins: int) -> "Distribution":
         """Return that of the entries of A; the bins leave out the last per mille at each end."""
-        counts, edges = np.histogram(A, bins, np.quantile(A, [0.001, 0.999]))
+        low, high = np.quantile(A, [0.001, 0.999])
+        counts, edges = np.histogram(A, bins, (low, high))
         return cls(counts / A.size, edges, float(A.mean(dtype=float)), float(A.std(dtype=float)))
 
     def __str__(self) -> str:
@@ -71,11 +79,11 @@ class LayerActivations:
     activation: str
     S: Distribution
     X: Distribution
-    dead: np.ndarray
+    dead: Array
     saturated: float | None
 
     @classmethod
-    def of(cls, activation: Activation, S, X, bins: int) -> "LayerActivations":
+    def of(cls, activation: Activation, S: Array, X: Array, bins: int) -> "LayerActivations":
         """Return those of S and X of shape (n_rows, n_units)."""
         slopes = slope(activation, WIDE, forward(activation, WIDE))
         flat = FLAT * slopes.max()
@@ -97,21 +105,21 @@ class LayerActivations:
         return dead if self.saturated is None else f"{dead}, {self.saturated:.0%} saturated"
 
 
-def forward(activation: Activation, S):
+def forward(activation: Activation, S: Array) -> Array:
     """Return σ(S)."""
     X = np.empty_like(S)
     activation.forward(S, X)
     return X
 
 
-def slope(activation: Activation, S, X):
+def slope(activation: Activation, S: Array, X: Array) -> Array:
     """Return σ'(S), where X = σ(S)."""
     D = np.empty_like(S)
     activation.derivative(S, X, D)
     return D
 
 
-def check_range(S):
+def check_range(S: Array) -> None:
     """Refuse pre-activations over which no histogram can be counted."""
     if not np.isfinite(np.ptp(S)):
         raise ValueError(
@@ -119,7 +127,7 @@ def check_range(S):
         )
 
 
-def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, Any]]:
+def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Array, Array]]:
     """Yield σ, S and X = σ(S) of one hidden layer after the other, as at prediction."""
     for layer, following in pairwise(network.layers):
         S = layer.preactivation(X)
@@ -132,7 +140,7 @@ def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Any, A
             yield layer.activation, S, X
 
 
-def draw(ax, A: Distribution, kw: dict):
+def draw(ax: "Axes", A: Distribution, kw: dict[str, Any]) -> "StepPatch":
     """Draw a histogram; a bar far above all others is cut off, with its share beside it."""
     second, highest = np.partition(A.shares, -2)[-2:]
     if highest > CUT * second > 0:
@@ -144,13 +152,13 @@ def draw(ax, A: Distribution, kw: dict):
     return ax.stairs(A.shares, A.edges, **kw)
 
 
-def inset_grid(ax, n_rows: int, n_columns: int):
+def inset_grid(ax: "Axes", n_rows: int, n_columns: int) -> Array:
     """Return rows of axes inside the box of one, with room for their titles and labels."""
     size = 0.75 / n_columns, 0.55 / n_rows
     corners = [
         [(i / n_columns, 1 - (j + 0.75) / n_rows) for i in range(n_columns)] for j in range(n_rows)
     ]
-    return np.array([[ax.inset_axes([*corner, *size]) for corner in row] for row in corners])
+    return np.array([[ax.inset_axes((*corner, *size)) for corner in row] for row in corners])
 
 
 class ActivationDisplay:
@@ -205,10 +213,15 @@ class ActivationDisplay:
     [16, 8]
     """
 
-    def __init__(self, *, layers):
+    axes_: Array
+    bounding_ax_: "Axes | None"
+    figure_: "Figure | SubFigure"
+    histograms_: Array
+
+    def __init__(self, *, layers: list[LayerActivations]) -> None:
         self.layers = layers
 
-    def plot(self, ax=None, *, hist_kw=None):
+    def plot(self, ax: Any = None, *, hist_kw: dict[str, Any] | None = None) -> "ActivationDisplay":
         """Plot the histograms.
 
         Parameters
@@ -243,7 +256,7 @@ class ActivationDisplay:
         self._label_axes()
         return self
 
-    def _grid(self, plt, ax):
+    def _grid(self, plt: ModuleType, ax: Any) -> Array:
         """Return the axes to plot on."""
         shape = 2, len(self.layers)
         if ax is None:
@@ -260,7 +273,7 @@ class ActivationDisplay:
             raise ValueError(f"ax must be one axes or an array of shape {shape}. Got {axes.shape}.")
         return axes.reshape(shape)
 
-    def _label_axes(self):
+    def _label_axes(self) -> None:
         for i, (layer, (top, bottom)) in enumerate(zip(self.layers, self.axes_.T, strict=True), 1):
             top.set_title(f"Hidden {i}\n{layer.S}", fontsize="small")
             bottom.set_title(f"{layer.X}\n{layer.health}", fontsize="small")
@@ -271,8 +284,16 @@ class ActivationDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, bins=50, max_rows=10_000, random_state=None, ax=None, hist_kw=None
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        bins: int = 50,
+        max_rows: int = 10_000,
+        random_state: int | np.random.RandomState | None = None,
+        ax: Any = None,
+        hist_kw: dict[str, Any] | None = None,
+    ) -> "ActivationDisplay":
         """Draw what goes into and comes out of the activations of a fitted network.
 
         Parameters

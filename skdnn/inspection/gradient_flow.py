@@ -1,18 +1,29 @@
 """How large the gradient is, layer by layer."""
 
 import copy
+from collections.abc import Iterable, Mapping
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.batches import Batches
+from skdnn.estimators.base import BaseMLP
+from skdnn.estimators.data import Dataset
+from skdnn.estimators.run import Run
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import by_name, split_steps
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
 
-def prepare(estimator, X, y, sample_weight):
+
+def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[BaseMLP, Run, Dataset]:
     """Return a copy of the network's estimator as `fit` is before the first step, and the rows.
 
     What is fitted is about to be trained further; the steps of a pipeline before it are fitted
@@ -30,7 +41,15 @@ def prepare(estimator, X, y, sample_weight):
 
 
 @np.errstate(all="ignore")  # infinite if the network has diverged
-def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, random_state=None):
+def gradient_norms(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    max_rows: int = 10_000,
+    random_state: int | np.random.RandomState | None = None,
+) -> Array:
     """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
     net, run, train = prepare(estimator, X, y, sample_weight)
     batches, network = net._batches(train), run.network
@@ -41,7 +60,7 @@ def gradient_norms(estimator, X, y, sample_weight=None, *, max_rows=10_000, rand
     )  # fmt: skip
     batch = next(at_once.epoch(rng))
     network.layers = [layer for layer in network.layers if not layer.masks]
-    network.prepare_training(None)
+    network.prepare_training(np.random.default_rng(0))  # unused, without dropout
     network.loss_and_gradient(batch, run.plan.loss, net.alpha)
     return np.array([np.sqrt(np.mean(np.square(layer.dW, dtype=float))) for layer in network.dense])
 
@@ -105,10 +124,16 @@ class GradientFlowDisplay:
     True
     """
 
-    def __init__(self, *, gradients):
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+    lines_: "list[Line2D]"
+
+    def __init__(self, *, gradients: dict[str, Array]) -> None:
         self.gradients = gradients
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(
+        self, ax: "Axes | None" = None, *, line_kw: dict[str, Any] | None = None
+    ) -> "GradientFlowDisplay":
         """Plot the curves.
 
         Parameters
@@ -138,24 +163,24 @@ class GradientFlowDisplay:
             self.lines_ += ax.plot(np.arange(1, len(norms) + 1), positive, **kw)
         ax.set(yscale="log", xlabel="weight matrix, from input to output")
         ax.set_ylabel("root mean square of ∂L/∂W")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.legend()
         return self
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: Any,
         *,
-        sample_weight=None,
-        max_rows=10_000,
-        random_state=None,
-        name=None,
-        ax=None,
-        line_kw=None,
-    ):
+        sample_weight: Any = None,
+        max_rows: int = 10_000,
+        random_state: int | np.random.RandomState | None = None,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "GradientFlowDisplay":
         """Draw the norms of the gradient of an estimator, before or after it is fitted.
 
         Parameters
@@ -219,16 +244,16 @@ class GradientFlowDisplay:
     @classmethod
     def from_estimators(
         cls,
-        estimators,
-        X,
-        y,
+        estimators: Mapping[str, Any] | Iterable[Any],
+        X: Any,
+        y: Any,
         *,
-        sample_weight=None,
-        max_rows=10_000,
-        random_state=None,
-        ax=None,
-        line_kw=None,
-    ):
+        sample_weight: Any = None,
+        max_rows: int = 10_000,
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "GradientFlowDisplay":
         """Draw the norms of the gradients of several estimators over one another.
 
         Parameters

@@ -5,9 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from skdnn.engine.arrays import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FEW = 8  # values of a logarithmic grid that all get a tick
 MANY = 15  # categories that all get a tick
@@ -62,7 +67,7 @@ class Hyperparameter:
         return [name for name in names if name in occurring]
 
     @cached_property
-    def positions(self) -> np.ndarray:
+    def positions(self) -> Array:
         """Places of the candidates on the axis, nan where there is no value."""
         if not self.is_categorical:
             return np.array(self.values, dtype=float)
@@ -79,7 +84,7 @@ class Hyperparameter:
         listed = set(numbers) <= {value for value in self.grid if is_number(value)}
         return {v: f"{v:g}" for v in numbers} if self.log and listed and len(numbers) <= FEW else {}
 
-    def set_axis(self, ax, side: str) -> None:
+    def set_axis(self, ax: "Axes", side: Literal["x", "y"]) -> None:
         """Give the "x" or "y" axis of `ax` its label, scale, ticks and limits."""
         axis, ticks = getattr(ax, f"{side}axis"), self.ticks
         ax.set(**{f"{side}label": self.name, f"{side}scale": "log" if self.log else "linear"})
@@ -92,17 +97,17 @@ class Hyperparameter:
             ax.set(**{f"{side}lim": (-0.5, len(self.categories) - 0.5)})
 
 
-def is_missing(value) -> bool:
+def is_missing(value: object) -> bool:
     """Whether it stands for a hyperparameter that a candidate has not."""
     return isinstance(value, float) and math.isnan(value)
 
 
-def is_number(value) -> bool:
+def is_number(value: object) -> bool:
     """Whether it has a place on an axis of numbers, or is missing there."""
     return isinstance(value, Real) and not isinstance(value, bool) and not math.isinf(value)
 
 
-def category(value) -> str:
+def category(value: object) -> str:
     """Return what a category is called; functions have a name."""
     return getattr(value, "__name__", str(value))
 
@@ -128,7 +133,7 @@ def is_geometric(values: Iterable[Any]) -> bool:
     return bool(evener and numbers[-1] >= 100 * numbers[0])
 
 
-def is_logarithmic(distribution) -> bool:
+def is_logarithmic(distribution: Any) -> bool:
     """Whether a distribution, or a list of values, spreads evenly over orders of magnitude."""
     if getattr(distribution, "log", False) is True:
         return True

@@ -1,7 +1,12 @@
 """Room for several panels in the box of one axes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.gridspec import SubplotSpec
+    from matplotlib.transforms import Bbox
 
 
 @dataclass(frozen=True)
@@ -21,15 +26,15 @@ class Corner:
         The corner.
     """
 
-    ax: Any
+    ax: "Axes"
     width: float
     height: float
-    anchor: str
+    anchor: Literal["SW", "NW", "SE", "NE"]
 
-    def __call__(self, ax, renderer):
+    def __call__(self, ax: object, renderer: object) -> "Bbox":
         box = self.ax.get_position(original=True)
         return box.shrunk(self.width, self.height).anchored(self.anchor, box)
 
-    def get_subplotspec(self):
+    def get_subplotspec(self) -> "SubplotSpec | None":
         """Return the place in the grid of the figure, for ``tight_layout``."""
         return self.ax.get_subplotspec()

@@ -1,32 +1,41 @@
 """Loss and score by epoch."""
 
 import copy
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from skdnn.engine.arrays import Array
 from skdnn.inspection.layout import Corner
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import by_name, fitted_network
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
 SCORE_PANEL = "validation scores"
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "training": {"linestyle": "-"},
     "validation": {"linestyle": "--"},
     "best epoch": {"linestyle": "None", "marker": "o"},
 }
 
 
-def score_panel(ax, wanted):
+def score_panel(ax: "Axes", wanted: bool) -> "Axes | None":
     """Return the axes below those of the losses, if an earlier plot made any or they are wanted."""
     for panel in ax.child_axes:
         if panel.get_label() == SCORE_PANEL:
-            return panel
+            return cast("Axes", panel)
     if not wanted:
         return None
     ax.set_axes_locator(Corner(ax, 1.0, 0.58, "NW"))
     ax.tick_params(labelbottom=False)
     ax.set_xlabel("")
-    return ax.inset_axes([0.0, -0.72, 1.0, 0.65], sharex=ax, label=SCORE_PANEL)
+    return ax.inset_axes((0.0, -0.72, 1.0, 0.65), sharex=ax, label=SCORE_PANEL)
 
 
 class LossCurveDisplay:
@@ -87,12 +96,32 @@ class LossCurveDisplay:
     [True, True]
     """
 
-    def __init__(self, *, histories, best_iters=None, decided_by=None):
+    ax_: "Axes"
+    score_ax_: "Axes | None"
+    axes_: Array
+    figure_: "Figure | SubFigure"
+    lines_: "list[Line2D]"
+    score_lines_: "list[Line2D]"
+    best_: "list[Line2D]"
+
+    def __init__(
+        self,
+        *,
+        histories: dict[str, dict[str, list[float]]],
+        best_iters: dict[str, int] | None = None,
+        decided_by: dict[str, str] | None = None,
+    ) -> None:
         self.histories = histories
         self.best_iters = best_iters
         self.decided_by = decided_by
 
-    def plot(self, ax=None, *, log=None, line_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        log: bool | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "LossCurveDisplay":
         """Plot the curves.
 
         Parameters
@@ -130,7 +159,7 @@ class LossCurveDisplay:
         self._add_legend(plt)
         return self
 
-    def _plot_history(self, name, line_kw):
+    def _plot_history(self, name: str, line_kw: dict[str, Any]) -> "dict[str, Line2D]":
         """Plot the curves of one estimator and return their lines by what they show."""
         history = self.histories[name]
         epochs = np.arange(1, len(history["loss"]) + 1)
@@ -139,35 +168,38 @@ class LossCurveDisplay:
         dashed = {"color": line.get_color()} | STYLES["validation"] | line_kw
         dashed["label"] = "_validation"  # with an underscore it has no entry in the legend
         for key, ax in {"validation_loss": self.ax_, "validation_score": self.score_ax_}.items():
-            if key in history:
+            if ax is not None and key in history:
                 (lines[key],) = ax.plot(epochs, history[key], **dashed)
         self.lines_ += [lines[key] for key in lines if key != "validation_score"]
         self.score_lines_ += [lines[key] for key in lines if key == "validation_score"]
         return lines
 
-    def _mark_best(self, name, lines):
+    def _mark_best(self, name: str, lines: "dict[str, Line2D]") -> None:
         best = (self.best_iters or {}).get(name, 0)
         if best:
             line = lines[(self.decided_by or {}).get(name, "loss")]
             style = STYLES["best epoch"] | {"color": line.get_color(), "label": "_best epoch"}
-            self.best_ += line.axes.plot(best, line.get_ydata()[best - 1], **style)
+            loss = np.asarray(line.get_ydata())[best - 1]
+            self.best_ += cast("Axes", line.axes).plot(best, loss, **style)
 
-    def _label_axes(self, log):
+    def _label_axes(self, log: bool | None) -> None:
         bottom = self.score_ax_ or self.ax_
         bottom.set_xlabel("epoch")
-        bottom.xaxis.get_major_locator().set_params(integer=True)
+        bottom.locator_params(axis="x", integer=True)
         self.ax_.set_ylabel("loss")
         if log is not None:
             self.ax_.set_yscale("log" if log else "linear")
         if self.score_ax_ is not None:
             self.score_ax_.set_ylabel("validation score")
 
-    def _add_legend(self, plt):
+    def _add_legend(self, plt: ModuleType) -> None:
         """Add a legend of names, by colour, and of what the styles of the lines mean."""
         named, _ = self.ax_.get_legend_handles_labels()
         panels = [self.ax_] if self.score_ax_ is None else [self.ax_, self.score_ax_]
         lines = [line for panel in panels for line in panel.lines]
-        drawn = {"_training": named[0]} | {line.get_label(): line for line in lines}
+        drawn: dict[object, Any] = {"_training": named[0]} | {
+            line.get_label(): line for line in lines
+        }
         kinds = [(kind, drawn[f"_{kind}"]) for kind in STYLES if f"_{kind}" in drawn]
         keys = [
             plt.Line2D(
@@ -179,7 +211,15 @@ class LossCurveDisplay:
         self.ax_.legend(handles=named + keys, ncols=columns, fontsize="small")
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, log=None, line_kw=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        log: bool | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "LossCurveDisplay":
         """Draw the curves of a fitted estimator.
 
         Parameters
@@ -222,7 +262,14 @@ class LossCurveDisplay:
         return cls.from_estimators({name: estimator}, ax=ax, log=log, line_kw=line_kw)
 
     @classmethod
-    def from_estimators(cls, estimators, *, ax=None, log=None, line_kw=None):
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any] | Iterable[Any],
+        *,
+        ax: "Axes | None" = None,
+        log: bool | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "LossCurveDisplay":
         """Draw the curves of several fitted estimators over one another.
 
         Parameters

@@ -1,12 +1,21 @@
 """A network as a diagram."""
 
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdnn.engine.arrays import Array
+from skdnn.estimators.base import BaseMLP
 from skdnn.estimators.summary import LayerSummary, summarize
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.steps import fitted_network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection, PathCollection
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.text import Text
 
 FEW = 8  # units of a layer that are all drawn
 COLORS = {"Input": "lightgrey", "Output": "tab:orange"}
@@ -14,7 +23,7 @@ HIDDEN = "tab:blue"
 LONGEST = 20  # characters of the name of a unit
 
 
-def unit_heights(n_units: int) -> np.ndarray:
+def unit_heights(n_units: int) -> Array:
     """Return where to draw the units of a layer, from the top to the bottom around 0.
 
     All of a few; of more those at both ends, with a gap in between, of a column that becomes one
@@ -34,11 +43,11 @@ def unit_heights(n_units: int) -> np.ndarray:
     return np.concatenate([upper, -upper[::-1]])
 
 
-def drawn(names, n_drawn: int) -> list[str]:
+def drawn(names: Any, n_drawn: int) -> list[str]:
     """Return the names of the units that are drawn, in at most 20 characters."""
     first, last = names[: (n_drawn + 1) // 2], names[len(names) - n_drawn // 2 :]
-    names = map(str, [*first, *last])
-    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    kept = map(str, [*first, *last])
+    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in kept]
 
 
 def counted(n: int, noun: str) -> str:
@@ -47,7 +56,7 @@ def counted(n: int, noun: str) -> str:
 
 def caption(layer: LayerSummary) -> str:
     """Return what stands below a layer."""
-    lines = [
+    lines: list[Any] = [
         counted(layer.n_units, "feature" if layer.name == "Input" else "unit"),
         layer.batch_norm and "batch norm",
         layer.activation,
@@ -58,7 +67,7 @@ def caption(layer: LayerSummary) -> str:
     return "\n".join(filter(None, lines))
 
 
-def output_names(net):
+def output_names(net: BaseMLP) -> list[Any] | None:
     """Return what the raw scores of a fitted classifier stand for; None for a regressor."""
     classes = getattr(net, "classes_", None)
     if classes is None:
@@ -116,12 +125,26 @@ class NetworkDisplay:
     320 parameters
     """
 
-    def __init__(self, *, layers, feature_names=None, output_names=None):
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+    units_: "list[PathCollection]"
+    edges_: "list[LineCollection]"
+    captions_: "list[Text]"
+
+    def __init__(
+        self, *, layers: list[LayerSummary], feature_names: Any = None, output_names: Any = None
+    ) -> None:
         self.layers = layers
         self.feature_names = feature_names
         self.output_names = output_names
 
-    def plot(self, ax=None, *, unit_kw=None, edge_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        unit_kw: dict[str, Any] | None = None,
+        edge_kw: dict[str, Any] | None = None,
+    ) -> "NetworkDisplay":
         """Plot the diagram.
 
         Parameters
@@ -162,21 +185,22 @@ class NetworkDisplay:
         ax.set_axis_off()
         return self
 
-    def _draw_edges(self, columns, kw):
+    def _draw_edges(self, columns: list[Array], kw: dict[str, Any]) -> None:
         from matplotlib.collections import LineCollection
 
         kw = styled(LineCollection, {"color": "0.8", "linewidth": 0.5, "zorder": 1}, kw)
         self.edges_ = []
         for x, (left, right) in enumerate(pairwise(columns)):
             lines = [((x, a), (x + 1, b)) for a in left for b in right]
-            self.edges_.append(self.ax_.add_collection(LineCollection(lines, **kw)))
+            self.edges_.append(LineCollection(lines, **kw))
+            self.ax_.add_collection(self.edges_[-1])
 
-    def _draw_units(self, columns, kw):
+    def _draw_units(self, columns: list[Array], kw: dict[str, Any]) -> None:
         from matplotlib.collections import PathCollection
 
         self.units_ = []
         for x, (layer, column) in enumerate(zip(self.layers, columns, strict=True)):
-            options = {"s": 90, "edgecolor": "0.2", "linewidth": 0.8}
+            options: dict[str, Any] = {"s": 90, "edgecolor": "0.2", "linewidth": 0.8}
             if "c" not in kw:  # which only `scatter` takes for a colour
                 options["color"] = COLORS.get(layer.name, HIDDEN)
             options = styled(PathCollection, options, kw)
@@ -184,21 +208,28 @@ class NetworkDisplay:
             if len(column) < layer.n_units:
                 self.ax_.plot([x] * 3, [-0.35, 0.0, 0.35], ".", color="0.2", markersize=3)
 
-    def _write_captions(self, height):
+    def _write_captions(self, height: float) -> None:
         self.captions_ = []
         for x, layer in enumerate(self.layers):
             self.ax_.text(x, height, layer.name, ha="center", weight="bold")
             text = self.ax_.text(x, -height, caption(layer), ha="center", va="top", size="small")
             self.captions_.append(text)
 
-    def _name_units(self, column, names, **place):
+    def _name_units(self, column: Array, names: Any, **place: Any) -> None:
         if names is None:
             return
         for y, name in zip(column, drawn(names, len(column)), strict=True):
             self.ax_.text(y=y, s=name, va="center", size="small", parse_math=False, **place)
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, unit_kw=None, edge_kw=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        ax: "Axes | None" = None,
+        unit_kw: dict[str, Any] | None = None,
+        edge_kw: dict[str, Any] | None = None,
+    ) -> "NetworkDisplay":
         """Draw a fitted network.
 
         Parameters

@@ -1,7 +1,10 @@
 """The way to matplotlib, which is an extra."""
 
+from types import ModuleType
+from typing import Any
 
-def pyplot(name: str):
+
+def pyplot(name: str) -> ModuleType:
     """Return matplotlib.pyplot for the display `name`, or say what to install."""
     try:
         import matplotlib.pyplot as plt
@@ -10,7 +13,7 @@ def pyplot(name: str):
     return plt
 
 
-def styled(artist: type, defaults: dict, kw: dict | None) -> dict:
+def styled(artist: Any, defaults: dict[str, Any], kw: dict[str, Any] | None) -> dict[str, Any]:
     """Return `kw` over the defaults, by whichever of its names it calls a property of the artist.
 
     Examples
@@ -21,4 +24,4 @@ def styled(artist: type, defaults: dict, kw: dict | None) -> dict:
     """
     from matplotlib.cbook import normalize_kwargs
 
-    return normalize_kwargs(defaults, artist) | normalize_kwargs(kw, artist)
+    return normalize_kwargs(defaults, artist) | normalize_kwargs(kw or {}, artist)

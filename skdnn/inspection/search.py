@@ -1,11 +1,14 @@
 """Candidates of a hyperparameter search and their scores."""
 
 from itertools import cycle
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 from sklearn.exceptions import NotFittedError
 
+from skdnn.engine.arrays import Array
+from skdnn.inspection.hyperparameters import Hyperparameter
 from skdnn.inspection.layout import Corner
 from skdnn.inspection.plotting import pyplot, styled
 from skdnn.inspection.search_results import (
@@ -16,11 +19,25 @@ from skdnn.inspection.search_results import (
     read_scores,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Transform
+
 MARKERS = "os^Dv<>p"  # one a round
-POINTS = {"s": 40, "edgecolor": "white", "linewidth": 0.5}
-FAILED = {"linestyle": "None", "marker": "x", "color": "grey", "label": "failed"}
-RING = {"s": 150, "facecolors": "none", "edgecolors": "black", "linewidths": 1.5, "zorder": 3}
-DASHES = {
+POINTS: dict[str, Any] = {"s": 40, "edgecolor": "white", "linewidth": 0.5}
+FAILED: dict[str, Any] = {"linestyle": "None", "marker": "x", "color": "grey", "label": "failed"}
+RING: dict[str, Any] = {
+    "s": 150,
+    "facecolors": "none",
+    "edgecolors": "black",
+    "linewidths": 1.5,
+    "zorder": 3,
+}
+DASHES: dict[str, dict[str, Any]] = {
     side: {"linestyle": "None", "marker": marker, "markersize": 14, "markeredgewidth": 2}
     for side, marker in {"x": "_", "y": "|"}.items()
 }
@@ -31,7 +48,7 @@ BESIDE = 1.04, 0.0, 0.25, 1.0
 COLORBAR = 1.34, 0.0, 0.05, 1.0
 
 
-def best_nearby(positions, scores):
+def best_nearby(positions: Array, scores: Array) -> tuple[Array, Array, Array]:
     """Return the different positions in order, the best score at each, and the best nearby.
 
     The latter is the highest score of a position and its neighbours, a fifth of all together.
@@ -49,7 +66,7 @@ def best_nearby(positions, scores):
     return places, best, maximum_filter1d(best, 2 * (len(places) // 10) + 1)
 
 
-def outer_fence(scores):
+def outer_fence(scores: Array) -> float:
     """Return the score below which others are far out; -inf where the quartiles are equal.
 
     Examples
@@ -137,17 +154,27 @@ class SearchDisplay:
     ['adam', 'sgd']
     """
 
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+    points_: "list[PathCollection]"
+    failed_: "Line2D | None"
+    best_: "PathCollection | None"
+    colorbar_: "Colorbar | None"
+    marginal_axes_: "list[Axes]"
+    axes_: Array
+    lines_: "list[Line2D]"
+
     def __init__(
         self,
         *,
-        x,
-        scores,
-        y=None,
-        score_name="mean test score",
-        rounds=None,
-        best_index=None,
-        resources=None,
-    ):
+        x: Hyperparameter,
+        scores: Any,
+        y: Hyperparameter | None = None,
+        score_name: str = "mean test score",
+        rounds: Any = None,
+        best_index: int | None = None,
+        resources: Any = None,
+    ) -> None:
         self.x = x
         self.scores = scores
         self.y = y
@@ -156,7 +183,14 @@ class SearchDisplay:
         self.best_index = best_index
         self.resources = resources
 
-    def plot(self, ax=None, *, marginals=True, scatter_kw=None, line_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        marginals: bool = True,
+        scatter_kw: dict[str, Any] | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "SearchDisplay":
         """Plot the candidates.
 
         Parameters
@@ -203,32 +237,44 @@ class SearchDisplay:
         if self.y is None:
             self._plot_scores(scores, scatter_kw, line_kw)
         else:
-            self._plot_plane(scores, marginals, scatter_kw, line_kw)
+            self._plot_plane(self.y, scores, marginals, scatter_kw, line_kw)
         self.axes_ = np.array([ax, *self.marginal_axes_])
         return self
 
-    def _plot_scores(self, scores, scatter_kw, line_kw):
+    def _plot_scores(
+        self, scores: Array, scatter_kw: dict[str, Any], line_kw: dict[str, Any]
+    ) -> None:
         """Plot the scores over x, and the failed candidates at the bottom."""
         ax, x, failed = self.ax_, self.x.positions, np.isnan(scores)
         best = "best by value" if self.x.is_categorical else "best nearby"
         ax.set_ylabel(self.score_name)
         self._plot_candidates(x, scores, scores, scatter_kw)
         best += "" if self.resources is None else ", most resources"
-        self._plot_best(ax, "x", comparable(scores, self.resources), {"label": best} | line_kw)
+        self._plot_best(
+            ax, self.x, "x", comparable(scores, self.resources), {"label": best} | line_kw
+        )
         self._plot_failed(x[failed], np.full(failed.sum(), 0.03), ax.get_xaxis_transform())
         ax.legend()
 
-    def _plot_plane(self, scores, marginals, scatter_kw, line_kw):
+    def _plot_plane(
+        self,
+        y: Hyperparameter,
+        scores: Array,
+        marginals: bool,
+        scatter_kw: dict[str, Any],
+        line_kw: dict[str, Any],
+    ) -> None:
         """Plot the candidates over x and y, with colours for the scores."""
-        ax, x, y, failed = self.ax_, self.x.positions, self.y.positions, np.isnan(scores)
+        ax, failed = self.ax_, np.isnan(scores)
         fence, lowest = outer_fence(scores), np.nanmin(scores)
-        self.y.set_axis(ax, "y")
+        y.set_axis(ax, "y")
         colors = {"vmin": max(lowest, fence), "vmax": np.nanmax(scores)}
-        self._plot_candidates(x, y, scores, colors | scatter_kw)
-        self._plot_failed(x[failed], y[failed], ax.transData)
+        xs, ys = self.x.positions, y.positions
+        self._plot_candidates(xs, ys, scores, colors | scatter_kw)
+        self._plot_failed(xs[failed], ys[failed], ax.transData)
         if marginals:
             last = comparable(scores, self.resources)
-            self._plot_marginals(np.where(last < fence, np.nan, last), line_kw)
+            self._plot_marginals(y, np.where(last < fence, np.nan, last), line_kw)
         self.colorbar_ = self.figure_.colorbar(
             self.points_[0],
             ax=ax,
@@ -237,11 +283,13 @@ class SearchDisplay:
             label=self.score_name,
         )
         corner = {"loc": "lower left", "bbox_to_anchor": (1.02, 1.02), "frameon": False}
-        legend = ax.legend(**corner if marginals else {})
-        for handle in legend.legend_handles[: len(self.points_)]:
+        handles: list[Any] = ax.legend(**corner if marginals else {}).legend_handles
+        for handle in handles[: len(self.points_)]:
             handle.set(array=None, color="grey")  # colours are for scores
 
-    def _plot_candidates(self, x, y, scores, scatter_kw):
+    def _plot_candidates(
+        self, x: Array, y: Array, scores: Array, scatter_kw: dict[str, Any]
+    ) -> None:
         """Plot the candidates of one round after the other, and a ring around the best."""
         rounds = np.zeros(len(scores), int) if self.rounds is None else np.asarray(self.rounds)
         numbers, order = np.unique(rounds), np.argsort(scores)  # in one place, the best on top
@@ -257,16 +305,22 @@ class SearchDisplay:
             label = f"best: {scores[best]:.3g}"
             self.best_ = self.ax_.scatter(x[best], y[best], label=label, **RING)
 
-    def _plot_failed(self, x, y, transform):
+    def _plot_failed(self, x: Array, y: Array, transform: "Transform") -> None:
         if len(x):
             (self.failed_,) = self.ax_.plot(x, y, transform=transform, **FAILED)
 
-    def _plot_best(self, ax, side, scores, line_kw):
+    def _plot_best(
+        self,
+        ax: "Axes",
+        hyperparameter: Hyperparameter,
+        side: Literal["x", "y"],
+        scores: Array,
+        line_kw: dict[str, Any],
+    ) -> None:
         """Plot the best score by value of x or y, and the best nearby if they are numbers."""
-        hyperparameter = self.x if side == "x" else self.y
         places, best, nearby = best_nearby(hyperparameter.positions, scores)
 
-        def plot(values, **style):
+        def plot(values: Array, **style: Any) -> "list[Line2D]":
             data = (places, values) if side == "x" else (values, places)
             return ax.plot(*data, **{"color": "grey"} | style)
 
@@ -276,15 +330,15 @@ class SearchDisplay:
             plot(best, linestyle="None", marker=".", zorder=0)
             self.lines_ += plot(nearby, **line_kw)
 
-    def _plot_marginals(self, scores, line_kw):
+    def _plot_marginals(self, y: Hyperparameter, scores: Array, line_kw: dict[str, Any]) -> None:
         """Plot the best score by value above, for x, and at the right, for y."""
         ax = self.ax_
         ax.set_axes_locator(Corner(ax, *MAIN, "SW"))
         above = ax.inset_axes(ABOVE, sharex=ax, ylabel="best score")
         beside = ax.inset_axes(BESIDE, sharey=ax, xlabel="best score")
         self.marginal_axes_ = [above, beside]
-        self._plot_best(above, "x", scores, line_kw)
-        self._plot_best(beside, "y", scores, line_kw)
+        self._plot_best(above, self.x, "x", scores, line_kw)
+        self._plot_best(beside, y, "y", scores, line_kw)
         above.tick_params(labelbottom=False, labelsize="small")
         beside.tick_params(labelleft=False, labelsize="small", rotation=90)
         above.margins(y=0.1)
@@ -295,16 +349,16 @@ class SearchDisplay:
     @classmethod
     def from_search(
         cls,
-        search,
-        x,
-        y=None,
+        search: Any,
+        x: str,
+        y: str | None = None,
         *,
-        metric=None,
-        ax=None,
-        marginals=True,
-        scatter_kw=None,
-        line_kw=None,
-    ):
+        metric: str | None = None,
+        ax: "Axes | None" = None,
+        marginals: bool = True,
+        scatter_kw: dict[str, Any] | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> "SearchDisplay":
         """Draw the candidates of a fitted search.
 
         Parameters

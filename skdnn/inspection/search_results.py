@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from skdnn.engine.arrays import Array
 from skdnn.engine.registry import choose
 from skdnn.inspection.hyperparameters import Hyperparameter, is_logarithmic, is_number
 
@@ -18,14 +20,14 @@ def find_name(choices: Sequence[str], parameter: str, name: str) -> str:
     return matches[0]
 
 
-def distributions_of(search, name: str) -> list:
+def distributions_of(search: Any, name: str) -> list[Any]:
     """Return what a search took the values of a hyperparameter from, if it says so."""
     space = getattr(search, "param_distributions", getattr(search, "param_grid", {}))
     spaces = [space] if isinstance(space, Mapping) else space
     return [space[name] for space in spaces if name in space]
 
 
-def read_hyperparameter(search, parameter: str, name: str) -> Hyperparameter:
+def read_hyperparameter(search: Any, parameter: str, name: str) -> Hyperparameter:
     """Return a hyperparameter of a fitted search.
 
     `parameter` is the argument that asks for `name`, for the message if there is no such.
@@ -41,7 +43,7 @@ def read_hyperparameter(search, parameter: str, name: str) -> Hyperparameter:
     return Hyperparameter(name, values, log, [value for grid in grids for value in grid])
 
 
-def read_scores(search, metric: str | None) -> tuple[str, np.ndarray]:
+def read_scores(search: Any, metric: str | None) -> tuple[str, Array]:
     """Return the name of a metric in `cv_results_`, and the mean test scores of the candidates."""
     mean = "mean_test_"
     columns = {k.removeprefix(mean): v for k, v in search.cv_results_.items() if k.startswith(mean)}
@@ -53,13 +55,13 @@ def read_scores(search, metric: str | None) -> tuple[str, np.ndarray]:
     return metric, choose("metric", columns, metric)
 
 
-def metric_name(search, metric: str) -> str:
+def metric_name(search: Any, metric: str) -> str:
     """Return what the scores of a metric are called; those of a single one are all "score"."""
     scoring = getattr(search, "scoring", None)
     return scoring if metric == "score" and isinstance(scoring, str) else metric
 
 
-def best_candidate(search, metric: str, scores: np.ndarray) -> int:
+def best_candidate(search: Any, metric: str, scores: Array) -> int:
     """Return the candidate that the search chose or, by another metric, that of the best score."""
     if hasattr(search, "best_index_") and metric in ("score", getattr(search, "refit", None)):
         return int(search.best_index_)
@@ -67,7 +69,7 @@ def best_candidate(search, metric: str, scores: np.ndarray) -> int:
     return int(np.argmax(np.where(np.isfinite(scores), scores, -np.inf)))
 
 
-def comparable(scores: np.ndarray, resources) -> np.ndarray:
+def comparable(scores: Array, resources: Any) -> Array:
     """Return the scores of the candidates that got the most resources, and nan for all others.
 
     Examples

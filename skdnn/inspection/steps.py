@@ -10,7 +10,7 @@ from skdnn.estimators._sklearn import BaseSearchCV
 from skdnn.estimators.base import BaseMLP
 
 
-def split_steps(estimator) -> tuple[list[Pipeline], BaseMLP]:
+def split_steps(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
     """Return the steps that X goes through before the network, and the network's estimator.
 
     Parameters
@@ -47,7 +47,7 @@ def split_steps(estimator) -> tuple[list[Pipeline], BaseMLP]:
     return [], estimator
 
 
-def fitted_network(estimator) -> tuple[list[Pipeline], BaseMLP]:
+def fitted_network(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
     """Return the same as `split_steps`, of what must be fitted."""
     steps, net = split_steps(estimator)
     check_is_fitted(net)

@@ -2,24 +2,27 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from itertools import islice
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.model_selection import ParameterSampler
 from sklearn.utils import check_random_state
 
+from skdnn.engine.arrays import Array
 from skdnn.estimators._sklearn import BaseSearchCV, Interval
 from skdnn.model_selection.evaluation import (
     Continued,
+    ErrorScore,
     Evaluations,
     Interrupted,
     SameSplits,
     interruptible,
 )
-from skdnn.model_selection.shrinking import is_in, shrink_spaces
+from skdnn.model_selection.shrinking import Candidate, Space, is_in, shrink_spaces
 
 
 class CoarseToFineSearchCV(BaseSearchCV):
@@ -116,7 +119,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     0.087
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSearchCV._parameter_constraints,
         "param_distributions": [dict, list],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
@@ -128,23 +131,23 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: Space | list[Space],
         *,
-        n_rounds=3,
-        n_iter=20,
-        shrink=0.5,
-        keep=0.25,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-    ):
+        n_rounds: int = 3,
+        n_iter: int = 20,
+        shrink: float = 0.5,
+        keep: float = 0.25,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[[dict[str, Any]], int] = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: ErrorScore = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
         self.param_distributions = param_distributions
         self.n_rounds = n_rounds
         self.n_iter = n_iter
@@ -163,7 +166,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             return_train_score=return_train_score,
         )
 
-    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+    def _run_search(
+        self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None
+    ) -> None:
         """Search; see `BaseSearchCV`."""
         self._evaluations = Evaluations(
             evaluate_candidates,
@@ -176,10 +181,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         finally:
             del self._evaluations
 
-    def _format_results(self, *args):
+    def _format_results(self, *args: Any) -> dict[str, Any]:
         return self._evaluations.collect(*args)
 
-    def _search(self, evaluations: Evaluations, context) -> None:
+    def _search(self, evaluations: Evaluations, context: Any) -> None:
         """Run the rounds until they are over or interrupted."""
         context = context.subcontext(task_name="search", max_subtasks=self.n_rounds)
         context.call_on_fit_task_begin(estimator=self)
@@ -198,11 +203,11 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         self.cv_results_ = evaluations.table  # now, for the refit may be interrupted
         context.call_on_fit_task_end(estimator=self)
 
-    def _run_rounds(self, evaluations: Evaluations, context) -> None:
+    def _run_rounds(self, evaluations: Evaluations, context: Any) -> None:
         """Draw and evaluate candidates, and shrink what they are drawn from."""
         given, rng = self.param_distributions, check_random_state(self.random_state)
         spaces = [given] if isinstance(given, dict) else given
-        self.rounds_ = []
+        self.rounds_: list[Space | list[Space]] = []
         for number in range(1, self.n_rounds + 1):
             candidates = draw(spaces, self.n_iter, evaluations.candidates, rng)
             if not candidates:
@@ -213,7 +218,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             if best := self._best(evaluations):
                 spaces = shrink_spaces(spaces, best, self.shrink)
 
-    def _run_round(self, number, candidates, evaluations: Evaluations, context) -> bool:
+    def _run_round(
+        self, number: int, candidates: list[Candidate], evaluations: Evaluations, context: Any
+    ) -> bool:
         """Evaluate candidates in groups; return whether a callback wants to stop."""
         context = context.subcontext(
             task_name="round",
@@ -230,7 +237,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             evaluations.update()
         return context.call_on_fit_task_end(estimator=self)
 
-    def _best(self, evaluations: Evaluations) -> list[dict]:
+    def _best(self, evaluations: Evaluations) -> list[Candidate]:
         """Return the best candidates so far, the best of all first; none where all have failed."""
         if not evaluations.table:
             return []
@@ -239,7 +246,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         order = np.argsort(-scores, kind="stable")  # nan comes last
         return [evaluations.candidates[i] for i in order[:n_best]]
 
-    def _scores(self, table: dict) -> np.ndarray:
+    def _scores(self, table: dict[str, Any]) -> Array:
         """Return the mean scores of the metric that ranks the candidates."""
         prefix = "mean_test_"
         metrics = [name.removeprefix(prefix) for name in table if name.startswith(prefix)]
@@ -248,7 +255,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         self._check_refit_for_multimetric(metrics)
         return table[prefix + self.refit]
 
-    def _check_refit_for_multimetric(self, scores):
+    def _check_refit_for_multimetric(self, scores: list[str]) -> None:
         if not (isinstance(self.refit, str) and self.refit in scores):
             raise ValueError(
                 "With several metrics, refit must name the one that ranks the candidates, one of "
@@ -256,7 +263,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
 
 
-def draw(spaces: list[dict], n: int, tried: list[dict], rng) -> list[dict]:
+def draw(
+    spaces: list[Space], n: int, tried: list[Candidate], rng: np.random.RandomState
+) -> list[Candidate]:
     """Return n candidates that are not among those tried, or fewer where there are no more."""
     n_draws = len(ParameterSampler(spaces, n + len(tried)))  # no more than lists have
     drawn = ParameterSampler(spaces, n_draws, random_state=rng)

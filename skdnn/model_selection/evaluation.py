@@ -4,13 +4,17 @@ import re
 import signal
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import FitFailedWarning
+
+from skdnn.model_selection.shrinking import Candidate
+
+ErrorScore: TypeAlias = float | Literal["raise"]
 
 
 class Interrupted(BaseException):
@@ -18,10 +22,10 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def interruptible():
+def interruptible() -> Iterator[None]:
     """Let Ctrl-C raise `Interrupted` where it would raise KeyboardInterrupt."""
 
-    def interrupt(*_):
+    def interrupt(*_: object) -> None:
         raise Interrupted
 
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -38,10 +42,11 @@ def interruptible():
 class SameSplits:
     """A splitter that splits once, so that all groups are evaluated on the same folds."""
 
-    def __init__(self, cv):
-        self.cv, self.splits = cv, None
+    def __init__(self, cv: Any) -> None:
+        self.cv = cv
+        self.splits: list[Any] | None = None
 
-    def split(self, *args, **kwargs):
+    def split(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Return what the splitter returned the first time."""
         if self.splits is None:
             self.splits = list(self.cv.split(*args, **kwargs))
@@ -55,7 +60,7 @@ class Continued:
     context: Any
     n_before: int
 
-    def subcontext(self, task_name, task_id):
+    def subcontext(self, task_name: str, task_id: int) -> Any:
         """Make the context of a subtask, numbered after those of the groups before."""
         return self.context.subcontext(task_name=task_name, task_id=self.n_before + task_id)
 
@@ -85,21 +90,29 @@ class Evaluations:
         What was raised where every fit of a group failed.
     """
 
-    def __init__(self, evaluate: Callable, tabulate: Callable, cv, error_score):
+    def __init__(
+        self,
+        evaluate: Callable[..., Any],
+        tabulate: Callable[..., dict[str, Any]],
+        cv: SameSplits,
+        error_score: ErrorScore,
+    ) -> None:
         self._evaluate, self._tabulate = evaluate, tabulate
         self._cv, self._error_score = cv, error_score
-        self.candidates: list[dict] = []
+        self.candidates: list[Candidate] = []
         self.rounds: list[int] = []
-        self.table: dict = {}
+        self.table: dict[str, Any] = {}
         self.error: ValueError | None = None
         self._failed: list[int] = []  # places of the candidates that are not in _results
-        self._results: list[dict] = []  # of every fit, those of a candidate one after the other
+        self._results: list[
+            dict[str, Any]
+        ] = []  # of every fit, those of a candidate one after the other
         self._n_splits = 0
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()  # a search is sent to its workers, which need nothing of this
 
-    def evaluate(self, group: list[dict], round_: int, context) -> None:
+    def evaluate(self, group: list[Candidate], round_: int, context: Continued) -> None:
         """Fit and score some candidates."""
         failed = self._try(group, context)
         if failed:
@@ -109,7 +122,7 @@ class Evaluations:
         if failed:
             warnings.warn(f"Scores are set to {self._error_score}: {self.error}", FitFailedWarning)
 
-    def _try(self, group: list[dict], context) -> bool:
+    def _try(self, group: list[Candidate], context: Continued) -> bool:
         """Return whether every fit of a group has failed."""
         try:
             self._evaluate(group, self._cv, callback_ctx=context)
@@ -120,7 +133,13 @@ class Evaluations:
             return True
         return False
 
-    def collect(self, candidates, n_splits, results, more_results=None) -> dict:
+    def collect(
+        self,
+        candidates: list[Candidate],
+        n_splits: int,
+        results: list[dict[str, Any]],
+        more_results: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Be ``_format_results``, but put it off: note the results, return the table to be."""
         self._n_splits, self._results = n_splits, results
         return self.table
@@ -137,7 +156,7 @@ class Evaluations:
         self.table.update(self._tabulate(candidates, n, results, columns))
 
 
-def failure(result: dict, error_score: float) -> dict:
+def failure(result: dict[str, Any], error_score: ErrorScore) -> dict[str, Any]:
     """Return what would be there instead of `result` if the fit had failed."""
     failed = result | {"fit_time": np.nan, "score_time": np.nan}
     for name in result.keys() & {"test_scores", "train_scores"}:

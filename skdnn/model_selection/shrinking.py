@@ -5,10 +5,14 @@ it is to draw from a part of [0, 1] only.  So a range on a log scale shrinks in 
 integers stay integers.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import uniform
+
+Space: TypeAlias = dict[str, Any]  # lists and distributions by the names of hyperparameters
+Candidate: TypeAlias = dict[str, Any]  # values by the names of hyperparameters
 
 
 class Shrunk:
@@ -30,20 +34,22 @@ class Shrunk:
     <loguniform(0.0001, 0.1) from 0.001 to 0.01>
     """
 
-    def __init__(self, distribution: Any, low: Any = 0.0, high: Any = 1.0):
+    def __init__(self, distribution: Any, low: Any = 0.0, high: Any = 1.0) -> None:
         self.distribution, self.low, self.high = distribution, low, high
 
-    def rvs(self, size=None, random_state=None):
+    def rvs(
+        self, size: int | None = None, random_state: int | np.random.RandomState | None = None
+    ) -> Any:
         """Draw a value, or `size` of them."""
         shape = np.shape(self.low) if size is None else (size, *np.shape(self.low))
         u = uniform.rvs(self.low, self._width(), size=shape, random_state=random_state)
         return self._values(u)
 
-    def support(self) -> tuple:
+    def support(self) -> tuple[Any, Any]:
         """Return the smallest and the largest value."""
         return self._values(self.low), self._values(self.high)
 
-    def shrunk(self, best: list, factor: float) -> "Shrunk":
+    def shrunk(self, best: list[Any], factor: float) -> "Shrunk":
         """Return the part of this range, `factor` times as wide, around the best values.
 
         Parameters
@@ -65,14 +71,14 @@ class Shrunk:
         low = np.clip(low, self.low, self.high - width)
         return Shrunk(self.distribution, low, low + width)
 
-    def _width(self):
+    def _width(self) -> Any:
         return np.subtract(self.high, self.low)
 
     @property
     def _is_discrete(self) -> bool:
         return hasattr(self.distribution, "pmf")
 
-    def _values(self, u):
+    def _values(self, u: Any) -> Any:
         """Return the values at quantiles."""
         if not self._is_discrete:
             return self.distribution.ppf(u)
@@ -81,17 +87,17 @@ class Shrunk:
         smallest, _ = self.distribution.support()  # scipy's quantile at 0 is one below it
         return np.maximum(values, smallest).astype(int)
 
-    def _place(self, value):
+    def _place(self, value: Any) -> Any:
         """Return the quantile that a value is, the middle one where it is several."""
         place = self.distribution.cdf(value)
         return place - self.distribution.pmf(value) / 2 if self._is_discrete else place
 
     def __repr__(self) -> str:
-        low, high = (f"{end:.3g}" if np.isscalar(end) else str(end) for end in self.support())
+        low, high = (str(end) if np.ndim(end) else f"{end:.3g}" for end in self.support())
         return f"<{describe(self.distribution)} from {low} to {high}>"
 
 
-def describe(distribution) -> str:
+def describe(distribution: Any) -> str:
     """Return how a distribution is written."""
     if not hasattr(distribution, "dist"):
         return repr(distribution)
@@ -100,7 +106,7 @@ def describe(distribution) -> str:
     return f"{distribution.dist.name}({', '.join(arguments)})"
 
 
-def shrink(values, best: list, factor: float):
+def shrink(values: Any, best: list[Any], factor: float) -> Any:
     """Return what is left of the values of a hyperparameter, a list or a distribution.
 
     A list keeps what `best` has of it, a distribution the part around `best`; one that does not
@@ -115,7 +121,7 @@ def shrink(values, best: list, factor: float):
     return values
 
 
-def shrink_spaces(spaces: list[dict], best: list[dict], factor: float) -> list[dict]:
+def shrink_spaces(spaces: list[Space], best: list[Candidate], factor: float) -> list[Space]:
     """Return the spaces, each shrunk around those of the best candidates that it could draw.
 
     A space that could draw none of them is left out.
@@ -133,19 +139,19 @@ def shrink_spaces(spaces: list[dict], best: list[dict], factor: float) -> list[d
     return parts
 
 
-def could_draw(space: dict, candidate: dict) -> bool:
+def could_draw(space: Space, candidate: Candidate) -> bool:
     """Whether a candidate has the names of a space, and values of its lists."""
     return space.keys() == candidate.keys() and all(
         hasattr(values, "rvs") or is_in(candidate[name], values) for name, values in space.items()
     )
 
 
-def is_in(value, values) -> bool:
+def is_in(value: object, values: Iterable[object]) -> bool:
     """Whether `values` have one that is the same."""
     return any(same(value, other) for other in values)
 
 
-def same(a, b) -> bool:
+def same(a: Any, b: Any) -> bool:
     """Whether two values, or two candidates, are equal; of arrays, == does not say."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)

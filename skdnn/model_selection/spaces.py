@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 
+from skdnn.engine.arrays import Array
 from skdnn.estimators.base import BaseMLP
 from skdnn.estimators.checks import check_combination, complaint, idle
+from skdnn.model_selection.shrinking import Space
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class layers:  # noqa: N801 - named as scipy names its distributions
     depth: tuple[int, int] = (1, 4)
     width: tuple[int, int] = (16, 512)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, limits in vars(self).items():
             if not (
                 isinstance(limits, tuple | list)
@@ -61,12 +64,14 @@ class layers:  # noqa: N801 - named as scipy names its distributions
                     f"Got {limits!r} instead."
                 )
 
-    def rvs(self, size=None, random_state=None):
+    def rvs(
+        self, size: int | None = None, random_state: int | np.random.RandomState | None = None
+    ) -> Any:
         """Draw sizes, a tuple of int, or a list of `size` such tuples."""
         shape = (2,) if size is None else (size, 2)
         return self.ppf(uniform.rvs(size=shape, random_state=random_state))
 
-    def ppf(self, u):
+    def ppf(self, u: Any) -> Any:
         """Return the sizes at u, of shape (2,) or (size, 2): quantiles of depth and of width."""
         if np.ndim(u) == 2:
             return [self.ppf(row) for row in u]
@@ -75,7 +80,7 @@ class layers:  # noqa: N801 - named as scipy names its distributions
         narrow, wide = self.width
         return (round(narrow * (wide / narrow) ** u[1]),) * depth
 
-    def cdf(self, sizes):
+    def cdf(self, sizes: tuple[int, ...]) -> Array:
         """Return the quantiles of the depth, in the middle of its step, and of the width."""
         fewest, most = self.depth
         depth = (len(sizes) - fewest + 0.5) / (most - fewest + 1)
@@ -87,7 +92,7 @@ class layers:  # noqa: N801 - named as scipy names its distributions
 # Every hyperparameter with the smallest space that has it.  No two values of different ones may
 # contradict each other or leave one another without effect: see `check_combination`.
 SIZES = ("small", "medium", "large")
-SPACE = {
+SPACE: dict[str, tuple[str, Any]] = {
     "learning_rate_init": ("small", loguniform(1e-4, 1e-1)),
     "hidden_layer_sizes": ("small", layers()),
     "batch_size": ("small", [32, 64, "auto"]),
@@ -102,7 +107,7 @@ SPACE = {
 }
 
 
-def search_space(estimator, *, size="small") -> dict:
+def search_space(estimator: Any, *, size: str = "small") -> Space:
     """Return distributions of the hyperparameters of a network, to be searched at random.
 
     They are for `RandomizedSearchCV`, `HalvingRandomSearchCV` and `CoarseToFineSearchCV`.
@@ -203,7 +208,7 @@ def search_space(estimator, *, size="small") -> dict:
     return {prefix + name: kept for name, kept in compatible(network, space).items()}
 
 
-def find_network(estimator) -> tuple[str, BaseMLP]:
+def find_network(estimator: Any) -> tuple[str, BaseMLP]:
     """Return the one network in an estimator, and the prefix of its parameters."""
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(f"estimator must be an estimator, an object. Got {estimator!r} instead.")
@@ -220,11 +225,11 @@ def find_network(estimator) -> tuple[str, BaseMLP]:
     return f"{name}__" if name else "", parts[name]
 
 
-def compatible(network: BaseMLP, space: dict) -> dict:
+def compatible(network: BaseMLP, space: Space) -> Space:
     """Return what of a space goes with the parameters that a network has."""
     before = complaints(network)
 
-    def goes(name, value) -> bool:
+    def goes(name: str, value: object) -> bool:
         return complaints(clone(network).set_params(**{name: value})) <= before
 
     kept = {}
