@@ -1,4 +1,4 @@
-"""Callbacks in scikit-learn's protocol, beside those of `sklearn.callback`."""
+"""Callbacks that follow scikit-learn's protocol, in addition to those in `sklearn.callback`."""
 
 from skdnn.callback.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from skdnn.callback.progress import ProgressBar

@@ -1,6 +1,6 @@
-"""Checkpoints: an estimator in a file, written so that it can always be read.
+"""Checkpoints: files that hold an estimator, and are always complete.
 
-A file is a line that names skdnn and its version, and a pickle.
+A checkpoint is one line with the name and the version of skdnn, followed by a pickle.
 """
 
 import math
@@ -28,49 +28,54 @@ PathLike: TypeAlias = str | os.PathLike[str]
 class Checkpoint:
     """Callback that writes the estimator to a file after every epoch.
 
-    What `load_checkpoint` reads back is fitted as if `fit` had stopped there, and can go on: with
-    ``warm_start=True`` and the same data its next `fit` runs the epochs that were left, and ends
-    with the same numbers, bit for bit, as one that was never cut short.
+    `load_checkpoint` reads the file and returns an estimator that is fitted as if `fit` had stopped
+    there.  This estimator can resume the training: with ``warm_start=True`` and the same data, its
+    next `fit` runs the epochs that were left.  That `fit` ends with the same numbers, bit for bit,
+    as one that was never interrupted.
 
     Parameters
     ----------
     path : str or path-like
-        The file; ``~`` is the home folder, and a symbolic link is followed.  Its folder has to
-        exist.
+        The checkpoint file.  ``~`` is the home folder, and symbolic links are followed.  The folder
+        of the file has to exist.
     interval : float, default=0.0
-        Seconds that have to pass before it is written again; 0 is after every epoch.  It is always
-        written at the end of the fit.
+        Seconds that have to pass before the file is written again.  With 0 it is written after
+        every epoch.  It is always written at the end of the fit.
 
     Raises
     ------
     ValueError
-        If `interval` is not a number of seconds.
+        If `interval` is not a finite number of seconds, at least 0.
 
     See Also
     --------
     load_checkpoint : Read the estimator back.
-    save_checkpoint : Write one outside of `fit`, between calls of `partial_fit` for example.
+    save_checkpoint : Write a checkpoint outside of `fit`, for example between calls of
+        `partial_fit`.
 
     Notes
     -----
-    The file holds the estimator without its callbacks; set them again to go on.  With
-    ``warm_start=False`` its next `fit` starts anew, and warns that it does.  A fit that came to its
-    end leaves a file that has nothing left to run: a warm start from there trains for another
-    `max_iter` epochs.  One that Ctrl-C ended leaves what it last wrote, as a kill does.
-    "lbfgs" goes on from the parameters of its last iteration, but without its memory of the
-    curvature, so its numbers are not the same.
+    The file holds the estimator without its callbacks: set them again before you resume.  If
+    ``warm_start=False``, the next `fit` of the loaded estimator starts anew, and a warning says so.
 
-    The file is replaced as a whole, with the mode it had, so a fit killed at any moment leaves one
-    that can be read, and perhaps a hidden ``.skdnn-*.tmp`` beside it: delete these when no fit
-    writes to the folder.  Where it cannot be written (a full disk) a warning says so, the file
-    stays as it was, and the next epoch tries again.
+    If a fit ran to its end, no epochs are left: a warm start from its file trains for another
+    `max_iter` epochs.  If a fit was ended by Ctrl-C or killed, its file is the one that was written
+    last.  "lbfgs" resumes from the parameters of its last iteration, but without its memory of the
+    curvature, so its numbers differ.
 
-    The callback is set on the MLP itself, in a pipeline or a search too, and the file holds only
-    that MLP.  All clones under a search write to the one path, and the last one wins.
+    The file is replaced as a whole, and keeps its permissions.  So it can be read even if the fit
+    is killed while it writes.  A hidden file ``.skdnn-*.tmp`` may then be left in the folder:
+    delete such files when no fit writes there.  If the file cannot be written, for example because
+    the disk is full, a warning says so.  The file then stays as it was, and the next epoch tries
+    again.
 
-    Writing costs the pickling of a few vectors as long as the parameters (the parameters, those of
-    the best epoch and of the start, the optimizer's moments), and waiting for the disk: for small
-    networks more than an epoch, so give an `interval`.
+    Set the callback on the MLP itself, also if the MLP is part of a pipeline or a search.  The file
+    holds only the MLP.  In a search all clones of the MLP write to the same path, and each replaces
+    what the others wrote.
+
+    A write pickles a few vectors of the length of the parameters (the current, best and initial
+    parameters, and the optimizer's moments) and waits for the disk.  For a small network this takes
+    longer than an epoch, so give an `interval`.
 
     Examples
     --------
@@ -98,7 +103,7 @@ class Checkpoint:
         return f"{type(self).__name__}(path={str(self.path)!r}, interval={self.interval!r})"
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Refuse what could not be written, before any work is done."""
+        """Raise an error now if the checkpoint could not be written later."""
         if not isinstance(estimator, BaseMLP):
             raise TypeError(
                 "Checkpoint is for MLPClassifier and MLPRegressor: set it on them, not on "
@@ -109,27 +114,32 @@ class Checkpoint:
         self._due = -math.inf
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Nothing is left to do."""
+        """Do nothing: no file is open."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing is to be written yet."""
+        """Do nothing: there is nothing to write yet."""
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Write the estimator, if it is time."""
+        """Write the estimator, if `interval` seconds have passed or the fit has ended."""
         if context.task_name == "epoch":
             run = estimator._run
             ends = run.call.outcome is not None or run.epochs_left(estimator.max_iter) == 0
-            if ends or time.monotonic() < self._due:  # the end is written when that is done
+            # After the last epoch, the end of the fit writes the file.
+            if ends or time.monotonic() < self._due:
                 return
         try:
             save_checkpoint(estimator._as_fitted(estimator._run), self.path)
         except OSError as error:
-            warnings.warn(f"path={str(self.path)!r} is not written, and stays as it was: {error}.")
+            warnings.warn(
+                f"The checkpoint path={str(self.path)!r} could not be written, so the file stays "
+                f"as it was: {error}."
+            )
         else:
             self._due = time.monotonic() + self.interval
 
 
 def _is_duration(seconds: object) -> bool:
+    """Whether it is a finite number, at least 0."""
     return isinstance(seconds, Real) and not seconds < 0 and seconds < math.inf
 
 
@@ -149,25 +159,29 @@ def _refuse_bad_path(path: PathLike) -> None:
 
 
 def _refuse_what_no_pickle_holds(estimator: BaseMLP) -> None:
-    """Raise a `TypeError` that names the parameter which cannot be pickled."""
+    """Raise a `TypeError` that names the parameter if one cannot be pickled."""
     parts = {"class": type(estimator)} | estimator.get_params(deep=False)
     for name, part in parts.items():
         try:
             pickle.dumps(part)
         except Exception as error:
             raise TypeError(
-                f"No checkpoint can be written, for {name}={part!r} cannot be pickled: {error}."
+                f"No checkpoint can be written, because {name}={part!r} cannot be pickled: {error}."
             ) from error
 
 
 def _located(path: PathLike) -> Path:
-    """Return the file that is meant: home folder put in, links followed."""
+    """Return the path with ``~`` expanded and symbolic links followed."""
     return Path(path).expanduser().resolve()
 
 
 def _temporary(path: Path) -> Path:
-    """Return a new name beside a file, short, for that file may have the longest there is."""
-    return path.with_name(f".skdnn-{uuid.uuid4().hex}.tmp")  # many may write at a time
+    """Return a new path in the folder of `path`.
+
+    Its name is short, because the name of `path` may be as long as the file system allows.
+    """
+    unique = uuid.uuid4().hex  # several processes may write at a time
+    return path.with_name(f".skdnn-{unique}.tmp")
 
 
 def save_checkpoint(estimator: object, path: PathLike) -> None:
@@ -176,17 +190,17 @@ def save_checkpoint(estimator: object, path: PathLike) -> None:
     Parameters
     ----------
     estimator : object
-        Any picklable object.  An MLP can go on exactly from there between calls of `partial_fit`,
-        or of `fit` with ``warm_start=True``.  An estimator is written without its own callbacks,
-        all else as it is.
+        Any picklable object.  An MLP that was saved between calls of `partial_fit`, or of `fit`
+        with ``warm_start=True``, can resume exactly.  An estimator is written without its own
+        callbacks; everything else is written as it is.
     path : str or path-like
-        The file; ``~`` is the home folder, and a symbolic link is followed.  Its folder has to
-        exist; if there is a file already, its mode stays.
+        The file.  ``~`` is the home folder, and symbolic links are followed.  The folder of the
+        file has to exist.  If the file exists, it is replaced and keeps its permissions.
 
     Raises
     ------
     Exception
-        If the object cannot be pickled, or the file not written; it is then as it was.
+        If the object cannot be pickled, or the file cannot be written.  The file is then as it was.
 
     Examples
     --------
@@ -209,7 +223,7 @@ def save_checkpoint(estimator: object, path: PathLike) -> None:
     temporary = _temporary(path)
     try:
         with open(temporary, "xb") as file:
-            with suppress(OSError):  # a new file, or a system without modes
+            with suppress(OSError):  # the file is new, or the system has no permissions
                 shutil.copymode(path, temporary)
             file.write(MAGIC + __version__.encode() + b"\n")
             pickle.dump(estimator, file, pickle.HIGHEST_PROTOCOL)
@@ -218,12 +232,12 @@ def save_checkpoint(estimator: object, path: PathLike) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    with suppress(OSError):  # not every system can do that for a folder
+    with suppress(OSError):  # some systems cannot synchronise a folder
         _synchronize_folder(path.parent)
 
 
 def _synchronize_folder(folder: Path) -> None:
-    """Wait until a new name in a folder is on the disk."""
+    """Wait until the names of the files in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -234,7 +248,7 @@ def _synchronize_folder(folder: Path) -> None:
 def load_checkpoint(path: PathLike) -> Any:
     """Read an estimator that `Checkpoint` or `save_checkpoint` has written.
 
-    It is a pickle, and reading a pickle may run any code: only load files that you trust.
+    The file is a pickle, and reading a pickle may run any code: only load files that you trust.
 
     Parameters
     ----------
@@ -244,16 +258,21 @@ def load_checkpoint(path: PathLike) -> Any:
     Returns
     -------
     estimator : object
-        It has the parameters it had.  If its `fit` was cut short,
+        What was saved.  If the `fit` of an MLP was interrupted,
         ``load_checkpoint(path).set_params(warm_start=True).fit(X, y)`` runs the epochs that are
-        left, and `partial_fit` one of them; see `Checkpoint`.
+        left, and `partial_fit` runs the next one of them; see `Checkpoint`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a checkpoint, or cannot be read to its end; another version of skdnn warns.
+        If the file is not a checkpoint, or its pickle cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If another version of skdnn wrote the file.
 
     Examples
     --------
@@ -273,7 +292,7 @@ def load_checkpoint(path: PathLike) -> Any:
         if version != __version__:
             warnings.warn(
                 f"{str(path)!r} was written by skdnn {version}, and this is {__version__}: what "
-                "is read may not work, or give other results."
+                "was loaded may not work, or may give other results."
             )
         try:
             return pickle.load(file)

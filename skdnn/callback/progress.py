@@ -1,4 +1,4 @@
-"""A progress bar with the numbers of the training beside it."""
+"""A progress bar that also shows the loss and the validation score."""
 
 import math
 from queue import Queue
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class ProgressBar(sklearn.callback.ProgressBar):
     """scikit-learn's progress bar, with the current loss and validation score of every fit.
 
-    A fit that is over makes room for the next one, so a search shows only those that run.
+    The bar of a fit that has ended is hidden, so a search shows only the fits that are running.
 
     Parameters
     ----------
     max_propagation_depth : int or None, default=1
-        How many levels of estimators inside the one that it is set on have bars; None is all.  The
-        epochs of an MLP in a pipeline under a search take 2.
+        How many levels of estimators have bars, below the estimator that the callback is set on.
+        None shows all levels.  If the callback is set on a search over pipelines, 2 shows the
+        epochs of the MLPs.
 
     Raises
     ------
@@ -54,14 +55,14 @@ class ProgressBar(sklearn.callback.ProgressBar):
             raise ImportError('ProgressBar needs rich: pip install "skdnn[progress]".') from error
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Open the display."""
+        """Open the display of a fit."""
         run, queue = context.root_uuid, Queue[Any]()
         self._listener_handles[run] = open_listener(queue.put)
         run_queues[run], run_monitors[run] = queue, ProgressMonitor(queue=queue)
         run_monitors[run].start()
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Move the bars on."""
+        """Advance the bars."""
         message = {"event": "end", "path": [ctx.task_id for ctx in get_context_path(context)]}
         if context.task_name == "epoch" and hasattr(estimator, "_run"):
             message["numbers"] = latest_numbers(estimator._run.history)
@@ -69,13 +70,13 @@ class ProgressBar(sklearn.callback.ProgressBar):
 
 
 def latest_numbers(history: dict[str, list[float]]) -> str:
-    """Return the loss of the last epoch, and its validation score if there is one, in words."""
+    """Return the last epoch's loss, and its validation score if there is one, as text."""
     loss, score = (history.get(name, [math.nan])[-1] for name in ("loss", "validation_score"))
     return f"loss {loss:.4g}" + ("" if math.isnan(score) else f", score {score:.4g}")
 
 
 class ProgressMonitor(RichProgressMonitor):
-    """The display: one line a task that runs, and numbers at its end."""
+    """The display: a line for each running task, with the loss and score at its end."""
 
     def _on_task_begin(self, task_info: dict[str, Any]) -> None:
         path = task_info["path"]
@@ -83,7 +84,7 @@ class ProgressMonitor(RichProgressMonitor):
             self.progress_ctx.columns += (numbers_column(),)
         else:
             self._hide_finished(self.root_rich_task.get_descendants(path)[-2])
-        task_info["source_estimator_name"] = None  # the line above says it
+        task_info["source_estimator_name"] = None  # the line above names the estimator
         super()._on_task_begin(task_info)
 
     def _hide_finished(self, parent: Any) -> None:
@@ -101,7 +102,7 @@ class ProgressMonitor(RichProgressMonitor):
 
 
 def numbers_column() -> "ProgressColumn":
-    """Return a column of what is known of a task beside its progress."""
+    """Return a column that shows the loss and score of a task."""
     from rich.progress import ProgressColumn
     from rich.table import Column
     from rich.text import Text
