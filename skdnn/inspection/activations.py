@@ -135,9 +135,10 @@ def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Array,
             X = layer.infer(X)
             continue
         check_range(S)
-        X = forward(layer.activation, S)
+        activation = layer.activation  # type: ignore[attr-defined]  # it has one, since it has S
+        X = forward(activation, S)
         if not following.couples_rows:
-            yield layer.activation, S, X
+            yield activation, S, X
 
 
 def draw(ax: "Axes", A: Distribution, kw: dict[str, Any]) -> "StepPatch":
