@@ -1,20 +1,22 @@
-"""Train on more rows than memory should hold, and go on where the training was cut short.
+"""Train on more rows than fit in memory, and resume the training if it was interrupted.
 
-The data are a Parquet file of 5,000,000 rows, which the first run makes up: 20 numbers a row, in
-very different units, and a class that depends on some of them, not linearly and not without noise.
-Only a few row groups of it are ever in memory:
+The data are a Parquet file of 5,000,000 rows.  The first run generates it.  Each row has 20 numbers
+in very different units, and a class that depends on some of them, nonlinearly and with noise.  Only
+a few row groups of the file are in memory at a time:
 
-1. one pass for means and standard deviations, which stay as they are from then on;
-2. epochs of ``partial_fit``: row groups are read in random order, their rows shuffled together;
-3. every few chunks a look at the accuracy on rows held out, and a checkpoint.
+1. one pass over the rows computes means and standard deviations, which do not change afterwards;
+2. ``partial_fit`` trains for several epochs: row groups are read in random order, and the rows of
+   several groups are shuffled together;
+3. after every few chunks the accuracy on held-out rows is printed, and a checkpoint is written.
 
-Kill it at any time and start it again: it ends with the same numbers, bit for bit.  Ctrl-C and
-SIGTERM, the notice that a machine is about to go, let it write a checkpoint first.
+You can kill the script at any time and start it again: it ends with the same numbers, bit for bit.
+On Ctrl-C, and on SIGTERM, which announces that a machine is about to go away, it first writes a
+checkpoint.
 
     python examples/out_of_core.py
 
-It takes about a minute, and 400 MB of disk: see ``--rows``, ``--epochs`` and ``--folder``.  It
-needs ``pip install "skdnn[examples]"``, and a Unix for the peak of memory that it prints.
+It takes about a minute, and 400 MB on the disk: see ``--rows``, ``--epochs`` and ``--folder``.  It
+needs ``pip install "skdnn[examples]"``, and Unix, because it prints its peak memory.
 """
 
 import argparse
@@ -41,13 +43,13 @@ from skdnn import MLPClassifier, load_checkpoint, save_checkpoint
 
 CACHE = Path(__file__).parent / "cache"
 COLUMNS = [f"x{j}" for j in range(20)]
-SCALE = np.logspace(-2, 3, len(COLUMNS))  # of the columns; their means are 5 times as large
+COLUMN_SCALES = np.logspace(-2, 3, len(COLUMNS))  # the means of the columns are 5 times as large
 CLASSES = [0, 1]
-GROUP = 50_000  # rows of a row group at most: what is read, and handed to partial_fit, at a time
-BATCH = 500  # rows of a step of gradient descent
-BUFFER = 8  # row groups in memory at a time, their rows shuffled together
-HELD_OUT = 2  # row groups, the last ones, that are never trained on
-INTERVAL = 10  # chunks from one checkpoint to the next
+MAX_GROUP_ROWS = 50_000  # a row group is read at a time; a chunk for partial_fit has as many rows
+BATCH_ROWS = 500  # in a step of gradient descent
+BUFFER_GROUPS = 8  # row groups in memory at a time; their rows are shuffled together
+HELD_OUT_GROUPS = 2  # the last row groups, which are never trained on
+CHECKPOINT_CHUNKS = 10  # from one checkpoint to the next
 
 
 # The data ----------------------------------------------------------------------------
@@ -55,20 +57,20 @@ INTERVAL = 10  # chunks from one checkpoint to the next
 
 def log_odds(X):
     """Return the logarithm of the odds that y = 1, row by row."""
-    Z = X / SCALE - 5
+    Z = X / COLUMN_SCALES - 5
     waves = np.sin(2 * Z[:, 2]) * Z[:, 3]
     return 4 * (Z[:, 0] * Z[:, 1] + waves + 0.5 * Z[:, 4:8].sum(axis=1))
 
 
 def draw(n, rng):
     """Return n rows and their classes."""
-    X = (SCALE * (5 + rng.standard_normal((n, len(COLUMNS))))).astype(np.float32)
+    X = (COLUMN_SCALES * (5 + rng.standard_normal((n, len(COLUMNS))))).astype(np.float32)
     return X, (rng.random(n) < expit(log_odds(X))).astype(np.int8)
 
 
 def write_data(path, n_rows, seed):
-    """Write the data row group by row group, under another name until they are complete."""
-    rng, n = np.random.default_rng(seed), min(GROUP, n_rows // 100)
+    """Write the data, one row group at a time; the file gets its name when it is complete."""
+    rng, n = np.random.default_rng(seed), min(MAX_GROUP_ROWS, n_rows // 100)
     schema = pa.schema([(name, pa.float32()) for name in COLUMNS] + [("y", pa.int8())])
     unfinished = path.with_suffix(".unfinished")
     with pq.ParquetWriter(unfinished, schema, use_dictionary=False) as writer:
@@ -85,16 +87,16 @@ def read(file, groups):
 
 
 def shuffled_chunks(file, groups, seed, start=0):
-    """Yield rows and classes from chunk `start` on, as many chunks an epoch as row groups.
+    """Yield the rows and classes of each chunk, from chunk `start` on.
 
-    The order depends on the seed and on the numbers of epoch and chunk alone, so to go on with it
-    nothing else has to be remembered.
+    An epoch has as many chunks as there are row groups.  The order of the rows depends only on the
+    seed and on the numbers of the epoch and chunk, so nothing else is needed to resume.
     """
     n = len(groups)
     for epoch in count(start // n):
         order = np.random.default_rng([seed, epoch]).permutation(groups)
-        for first in range(0, n, BUFFER):
-            some = order[first : first + BUFFER]
+        for first in range(0, n, BUFFER_GROUPS):
+            some = order[first : first + BUFFER_GROUPS]
             seen = max(start - epoch * n - first, 0)
             if seen >= len(some):
                 continue
@@ -108,18 +110,18 @@ def shuffled_chunks(file, groups, seed, start=0):
 
 
 def begin(file, groups, n_chunks, seed):
-    """Return all that training needs to go on, as it is before the first chunk."""
+    """Return all that is needed to resume the training, in its state before the first chunk."""
     scaler = StandardScaler(copy=False)
     for group in groups:
         scaler.partial_fit(read(file, [group])[0])
     net = MLPClassifier(
         (64, 64),
         activation="silu",
-        batch_size=BATCH,
+        batch_size=BATCH_ROWS,
         solver="nadam",
         learning_rate="cosine",
         learning_rate_init=0.003,
-        max_iter=n_chunks,  # to the cosine a call of partial_fit is an epoch: it ends with the last
+        max_iter=n_chunks,  # a call counts as an epoch, so the cosine ends with the last
         random_state=seed,
     )
     linear = SGDClassifier(loss="log_loss", random_state=seed)
@@ -127,10 +129,10 @@ def begin(file, groups, n_chunks, seed):
 
 
 def load_or_begin(checkpoint, file, groups, n_chunks, seed):
-    """Return what the checkpoint holds; if there is none, what it holds at the beginning."""
+    """Return the state in the checkpoint or, if there is none, the initial state."""
     if checkpoint.exists():
         state = load_checkpoint(checkpoint)
-        print(f"Going on after chunk {state.n_done} of {n_chunks}: {checkpoint}", flush=True)
+        print(f"Resuming after chunk {state.n_done} of {n_chunks}: {checkpoint}", flush=True)
         return state
     state = begin(file, groups, n_chunks, seed)
     save_checkpoint(state, checkpoint)
@@ -138,7 +140,7 @@ def load_or_begin(checkpoint, file, groups, n_chunks, seed):
 
 
 def train(state, chunks, n_chunks, X_test, y_test, checkpoint):
-    """Train on `chunks` until they end or a stop is asked for; return how many rows they had."""
+    """Train on `chunks` until they end or a signal asks to stop; return the number of rows."""
     n_rows, start = 0, time.perf_counter()
     with stop_requests() as stop, progress_bar(n_chunks) as show:
         for X, y in chunks:
@@ -147,7 +149,7 @@ def train(state, chunks, n_chunks, X_test, y_test, checkpoint):
                 model.partial_fit(X, y, classes=CLASSES)
             state.n_done += 1
             n_rows += len(y)
-            if state.n_done % INTERVAL == 0 or state.n_done == n_chunks or stop.is_set():
+            if state.n_done % CHECKPOINT_CHUNKS == 0 or state.n_done == n_chunks or stop.is_set():
                 save_checkpoint(state, checkpoint)
                 accuracy = state.net.score(X_test, y_test)
                 speed = n_rows / (time.perf_counter() - start)
@@ -160,7 +162,7 @@ def train(state, chunks, n_chunks, X_test, y_test, checkpoint):
 
 @contextmanager
 def stop_requests():
-    """Yield an event that Ctrl-C and SIGTERM set, instead of ending what runs."""
+    """Yield an event that Ctrl-C and SIGTERM set instead of ending the process."""
     stop = threading.Event()
     numbers = signal.SIGINT, signal.SIGTERM
     handlers = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
@@ -173,7 +175,7 @@ def stop_requests():
 
 @contextmanager
 def progress_bar(n_chunks):
-    """Yield a function that shows how far training is: on a bar, or without a terminal in lines."""
+    """Yield a function that shows the progress: as a bar or, without a terminal, line by line."""
     if not (sys.stdout.isatty() and find_spec("rich")):
         yield lambda n_done, text: print(f"{n_done / n_chunks:4.0%}  {text}", flush=True)
         return
@@ -188,14 +190,14 @@ def progress_bar(n_chunks):
 
 
 def peak_memory():
-    """Return the most memory that this process has had, in megabytes."""
+    """Return the peak memory of this process, in megabytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def print_accuracies(state, X_test, y_test, attainable):
-    """Print how often the models are right on the rows held out, and how often one can be."""
-    print(f"\nAccuracy on {len(y_test):,} rows held out")
+    """Print the accuracies on the held-out rows, and the best accuracy that is possible."""
+    print(f"\nAccuracy on {len(y_test):,} held-out rows")
     print(f"  MLPClassifier            {state.net.score(X_test, y_test):.5f}")
     print(f"  SGDClassifier (linear)   {state.linear.score(X_test, y_test):.5f}")
     print(f"  the rule behind the data {attainable:.5f}\n")
@@ -204,13 +206,15 @@ def print_accuracies(state, X_test, y_test, attainable):
 def parse_arguments(argv):
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=5_000_000, help="(default: 5,000,000)")
-    parser.add_argument("--epochs", type=int, default=2, help="passes over them (default: 2)")
+    parser.add_argument(
+        "--rows", type=int, default=5_000_000, help="of the data (default: 5,000,000)"
+    )
+    parser.add_argument("--epochs", type=int, default=2, help="passes over the rows (default: 2)")
     parser.add_argument("--folder", type=Path, default=CACHE, help="of the data and the checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     args = parser.parse_args(argv)
-    if args.rows < 100 * BATCH:
-        parser.error(f"--rows must be at least {100 * BATCH:,}")
+    if args.rows < 100 * BATCH_ROWS:
+        parser.error(f"--rows must be at least {100 * BATCH_ROWS:,}")
     return args
 
 
@@ -224,8 +228,8 @@ def main(argv=None):
         write_data(data, args.rows, args.seed)
 
     with pq.ParquetFile(data) as file:
-        groups = range(file.num_row_groups)[:-HELD_OUT]
-        X_test, y_test = read(file, range(file.num_row_groups)[-HELD_OUT:])
+        groups = range(file.num_row_groups)[:-HELD_OUT_GROUPS]
+        X_test, y_test = read(file, range(file.num_row_groups)[-HELD_OUT_GROUPS:])
         attainable = np.mean((log_odds(X_test) > 0) == y_test)
         n_chunks = args.epochs * len(groups)
         checkpoint = data.with_suffix(f".{args.epochs}-epochs.ckpt")
@@ -239,7 +243,7 @@ def main(argv=None):
         seconds = time.perf_counter() - start
 
     if state.n_done < n_chunks:
-        print(f"Stopped after chunk {state.n_done} of {n_chunks}; start it again to go on.")
+        print(f"Stopped after chunk {state.n_done} of {n_chunks}; start it again to resume.")
         return
     print_accuracies(state, X_test, y_test, attainable)
     print(f"This run: {n_rows:,} rows in {seconds:.1f} s, {n_rows / seconds:,.0f} rows/s")

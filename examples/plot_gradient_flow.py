@@ -1,25 +1,25 @@
-"""See the gradient vanish in a deep network, and what helps.
+"""Show how the gradient vanishes in a deep network, and what helps.
 
-Every layer of a deep network multiplies the gradient by the derivative of its activation and by its
-weights.  For a sigmoid the derivative is 1/4 at most, so that after eight layers hardly anything is
-left for the first ones to learn from.  This example draws the norm of the gradient layer by layer,
-before training and after it, for networks of eight hidden layers that differ in nothing but
+In backpropagation every layer multiplies the gradient by the derivative of its activation and by
+its weights.  The derivative of a sigmoid is at most 1/4, so after eight layers the gradient is tiny
+and the first layers hardly learn.  This example draws the norm of the gradient of each layer before
+and after training.  The networks have eight hidden layers and differ only in these points:
 
 1. sigmoid activations;
 2. sigmoid activations behind batch normalisation;
 3. tanh activations;
-4. ReLU activations with He's initial weights, made for them;
-5. ReLU activations with initial weights that are too small, of standard deviation 0.01;
+4. ReLU activations with He's initial weights, which are made for them;
+5. ReLU activations with initial weights that are too small, with standard deviation 0.01.
 
-and prints how many handwritten digits each of them tells apart in the end.  The picture is
-``gradient_flow.png``.
+The example also prints how many handwritten digits each network classifies correctly after
+training.  The picture is ``gradient_flow.png``.
 
 Run it, in a few seconds, with
 
     python examples/plot_gradient_flow.py
 
 ``--epochs`` sets how long each network is trained, ``--seed`` the split and all random numbers, and
-``--out`` the folder of the picture, by default that of this file.  It needs
+``--out`` the folder of the picture, by default the folder of this file.  The example needs
 ``pip install "skdnn[plot]"``.
 """
 
@@ -49,10 +49,10 @@ VARIANTS = {
 
 
 def make_networks(epochs, seed):
-    """Return the networks by name, behind their preprocessing."""
+    """Return pipelines of preprocessing and network, by name."""
     common = {
         "hidden_layer_sizes": [64] * 8,
-        "alpha": 0.0,  # so that nothing but the data's own gradient is seen
+        "alpha": 0.0,  # no penalty: the gradient is that of the loss alone
         "learning_rate": "cosine",
         "max_iter": epochs,
         "random_state": seed,
@@ -64,7 +64,7 @@ def make_networks(epochs, seed):
 
 
 def fit_and_score(networks, X, y, X_test, y_test):
-    """Train the networks and print what has become of each."""
+    """Train the networks and print the accuracy of each."""
     print("Accuracy on the test rows")
     for name, network in networks.items():
         print(f"  {name:<24}{network.fit(X, y).score(X_test, y_test):.3f}")
@@ -75,7 +75,7 @@ def parse_arguments(argv):
     here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20, help="of training (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split and all else")
+    parser.add_argument("--seed", type=int, default=0, help="of the split and all random numbers")
     parser.add_argument("--out", type=Path, default=here, help="folder of the picture")
     args = parser.parse_args(argv)
     if not args.out.is_dir():
@@ -97,7 +97,7 @@ def main(argv=None):
 
     left.set_title("Before training")
     right.set(title="After training", ylabel="")
-    right.get_legend().remove()  # the same as the other
+    right.get_legend().remove()  # it is the same as that at the left
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)

@@ -1,18 +1,19 @@
-"""Look into networks: how they are built, and what their units do.
+"""Draw networks: their layers, and the activations of their units.
 
-1. The diagram of a network that tells wines apart, ``network.png``, and the same as a table.
-2. The activations of a healthy network that reads handwritten digits, ``healthy.png``: what goes
-   into them is spread around zero, and hardly a unit is dead.
-3. Those of the same network after training at 50 times that learning rate, ``dead.png``: the first
-   steps have thrown many units so far to the negative side that their ReLU is zero for every row.
-   No gradient reaches them any more, and they stay dead.
+1. ``network.png``: the diagram of a network that classifies wines.  A table of its layers is
+   printed too.
+2. ``healthy.png``: the activations of a network that classifies handwritten digits.  The
+   pre-activations are spread around zero, and hardly any unit is dead.
+3. ``dead.png``: the activations of the same network, trained with a learning rate that is 50 times
+   as large.  After the first steps, the pre-activations of many units are negative for every row,
+   so their ReLU is zero.  No gradient reaches these units any more, and they stay dead.
 
 Run it, in a few seconds, with
 
     python examples/plot_network.py
 
-``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default that of
-this file.  It needs ``pip install "skdnn[plot]"``.
+``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default the folder
+of this file.  The example needs ``pip install "skdnn[plot]"``.
 """
 
 import argparse
@@ -32,14 +33,14 @@ from skdnn.inspection import ActivationDisplay, NetworkDisplay
 
 
 def save(display, path, title):
-    """Write a picture, and say where."""
+    """Write a picture, and print its path."""
     display.figure_.savefig(path, dpi=150)
     plt.close(display.figure_)
     print(f"{title}: {path}")
 
 
 def draw_network(seed, path):
-    """Draw a network with everything, and print its table."""
+    """Draw a network with batch norm and dropout, and print the table of its layers."""
     wine = load_wine(as_frame=True)
     net = MLPClassifier(
         (64, 32),
@@ -50,7 +51,7 @@ def draw_network(seed, path):
         max_iter=30,
         random_state=seed,
     )
-    scaler = StandardScaler().set_output(transform="pandas")  # keeps the names of the columns
+    scaler = StandardScaler().set_output(transform="pandas")  # so that the columns keep their names
     model = make_pipeline(scaler, net).fit(wine.data, wine.target_names[wine.target])
     net.summary()
     print()

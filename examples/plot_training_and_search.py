@@ -1,20 +1,20 @@
-"""Look at how networks learn, and at what a search for their hyperparameters has seen.
+"""Plot how networks learn, and the candidates of hyperparameter searches.
 
-Two pictures, of data that come with scikit-learn:
+The example draws two pictures, from data that come with scikit-learn:
 
-1. ``training.png``: on 300 rows of the breast cancer data a plain network learns the training rows
-   by heart, and its validation loss rises again.  Early stopping ends that; dropout and batch
-   normalisation slow it down.
-2. ``search.png``: a grid and a random search of as many candidates over two hyperparameters.  The
-   grid tries four learning rates, the random search as many as it has candidates, and learns more
-   about the one that matters.
+1. ``training.png``: a plain network overfits 300 rows of the breast cancer data, and its validation
+   loss rises again.  Early stopping ends the training before that.  Dropout and batch normalisation
+   slow overfitting down.
+2. ``search.png``: a grid search and a random search over two hyperparameters, with the same number
+   of candidates.  The grid has only four learning rates.  In the random search every candidate has
+   a different one, so it shows more about the hyperparameter that matters.
 
 Run it, in a few seconds, with
 
     python examples/plot_training_and_search.py
 
-``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default that of
-this file.  It needs ``pip install "skdnn[plot]"``.
+``--seed`` sets all random numbers, and ``--out`` the folder of the pictures, by default the folder
+of this file.  The example needs ``pip install "skdnn[plot]"``.
 """
 
 import argparse
@@ -58,14 +58,14 @@ def fit_networks(seed):
         ),
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # two are to go on as long as they may
+        warnings.simplefilter("ignore", ConvergenceWarning)  # two of them use all their epochs
         for net in networks.values():
             net.fit(X, y, X_val=X_val, y_val=y_val)
     return networks
 
 
 def run_searches(seed):
-    """Return a grid and a random search over the same two hyperparameters, both fitted."""
+    """Return a fitted grid search and a fitted random search over two hyperparameters."""
     X, y = load_digits(return_X_y=True)
     X, _, y, _ = train_test_split(X, y, train_size=600, stratify=y, random_state=seed)
     net = MLPClassifier(
@@ -97,7 +97,7 @@ def plot_searches(searches, path):
     """Write the picture of the searches, side by side."""
     fig, axes = plt.subplots(1, len(searches), figsize=(14, 5.5), layout="constrained")
     for ax, (name, search) in zip(axes, searches.items(), strict=True):
-        colors = {"vmin": 0.86, "vmax": 0.96}  # the same in both
+        colors = {"vmin": 0.86, "vmax": 0.96}  # the same scale in both
         SearchDisplay.from_search(search, "learning_rate_init", "alpha", ax=ax, scatter_kw=colors)
         ax.set(xlim=(7e-5, 0.15), ylim=(7e-4, 1.5))
         ax.set_title(f"{name}: {len(search.cv_results_['params'])} candidates")

@@ -1,20 +1,20 @@
-"""Tune a neural network on a table, and see whether it was worth it.
+"""Tune a neural network on tabular data, and compare it with other models.
 
-A bank telephoned its customers to sell them a deposit (see data/README.md).  Who says yes?  This
-example goes the whole way of such an analysis:
+A bank telephoned its customers to sell them a deposit (see data/README.md).  Which of them said
+yes?  This example shows a complete analysis:
 
-1. a DataFrame of numbers and text, split into training and test rows;
-2. a pipeline of preprocessing and `skdnn.MLPClassifier`;
-3. a random search over its hyperparameters with cross-validation, on the training rows only;
-4. the test ROC AUC beside those of scikit-learn's own network and of gradient boosting;
-5. a picture of the learning curves and of the search, ``quickstart.png``.
+1. it splits a DataFrame of numbers and text into training and test rows;
+2. it builds a pipeline of preprocessing and `skdnn.MLPClassifier`;
+3. it searches for good hyperparameters at random, with cross-validation on the training rows;
+4. it compares the ROC AUC on the test rows with scikit-learn's own network and gradient boosting;
+5. it plots the learning curves and the search, in ``quickstart.png``.
 
 Run it, in about a minute, with
 
     python examples/quickstart.py
 
 ``--n-iter`` sets the number of candidates, ``--seed`` the split and all random numbers, and
-``--out`` where the picture goes.  It needs ``pip install "skdnn[examples]"``.
+``--out`` the file of the picture.  The example needs ``pip install "skdnn[examples]"``.
 """
 
 import argparse
@@ -47,18 +47,18 @@ DATA = Path(__file__).parent / "data" / "bank.csv.gz"
 
 
 def load_data():
-    """Return the customers, and whether each of them said yes."""
+    """Return the customers, and the answer of each, "yes" or "no"."""
     table = pd.read_csv(DATA)
     y = table.pop("y")
-    return table.drop(columns="duration"), y  # how long a call took is known only after it
+    return table.drop(columns="duration"), y  # it is known only after the call
 
 
 def make_pipeline(net):
     """Return `net` behind its preprocessing.
 
-    ``pdays``, -1 for customers never called before, needs no column of its own to say so:
-    ``poutcome`` says "unknown" for the same rows.  ``balance`` is skewed, but quantile and power
-    transforms did no better than scaling when cross-validated on the training rows.
+    ``pdays`` is -1 for customers who were never called before.  No extra column marks them, since
+    ``poutcome`` is "unknown" for the same rows.  ``balance`` is skewed, but in cross-validation on
+    the training rows quantile and power transforms were no better than scaling.
     """
     numbers = make_column_selector(dtype_include="number")
     text = make_column_selector(dtype_exclude="number")
@@ -70,9 +70,10 @@ def make_pipeline(net):
 
 
 def search_space():
-    """Return what to draw candidates from.
+    """Return the lists and distributions that candidates are drawn from.
 
-    A list, since "sgd" wants other learning rates than its adaptive relatives, and has a momentum.
+    There are two dicts, because "sgd" needs larger learning rates than the adaptive solvers, and
+    has a momentum.
     """
     common = {
         "net__hidden_layer_sizes": [(32,), (128,), (64, 32), (128, 64)],
@@ -95,8 +96,8 @@ def search_space():
 
 
 def run_search(X, y, n_iter, seed):
-    """Return the random search, fitted: it holds the best candidate, refitted to all of X."""
-    # The cosine takes the learning rate to zero over max_iter epochs: no need to stop early.
+    """Return the fitted random search, which refits the best candidate to all of X."""
+    # The cosine lowers the learning rate to zero over max_iter epochs: no need to stop early.
     net = MLPClassifier(learning_rate="cosine", random_state=seed)
     search = RandomizedSearchCV(
         make_pipeline(net),
@@ -107,7 +108,7 @@ def run_search(X, y, n_iter, seed):
         n_jobs=2,
         random_state=seed,
     )
-    # Deeper, there would be one more bar for every fit.
+    # With a greater depth, every fit would have a bar of its own.
     search.set_callbacks(ProgressBar(max_propagation_depth=0))
     return search.fit(X, y)
 
@@ -115,13 +116,13 @@ def run_search(X, y, n_iter, seed):
 def fit_sklearn_mlp(X, y, seed):
     """Return scikit-learn's network, with its defaults, behind the same preprocessing."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # its 200 epochs are not enough for it
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 epochs are not enough for it
         net = sklearn.neural_network.MLPClassifier(random_state=seed)
         return make_pipeline(net).fit(X, y)
 
 
 def with_categories(X):
-    """Return X with its text columns as categories, as gradient boosting wants them."""
+    """Return X with its text columns as categories, which gradient boosting needs."""
     return X.astype(dict.fromkeys(X.select_dtypes(exclude="number"), "category"))
 
 
@@ -131,7 +132,7 @@ def auc(model, X, y):
 
 
 def validated(model, X, y, seed):
-    """Return `model` trained anew on 4/5 of the rows, with its loss on the others every epoch."""
+    """Return the network of `model`, trained anew on 4/5 of the rows, validated on the others."""
     X, X_val, y, y_val = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
     model = clone(model)
     preprocessing, net = model[:-1], model[-1]
@@ -166,7 +167,7 @@ def parse_arguments(argv):
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-iter", type=int, default=60, help="candidates (default: 60)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split and all else")
+    parser.add_argument("--seed", type=int, default=0, help="of the split and all random numbers")
     parser.add_argument("--out", type=Path, default=Path("quickstart.png"), help="the picture")
     return parser.parse_args(argv)
 

@@ -1,15 +1,15 @@
-"""Search for hyperparameters on many machines, and get the numbers that one gives.
+"""Search for hyperparameters on many machines, with the same results as on one machine.
 
-scikit-learn runs its searches through joblib, and joblib runs them wherever it is told to.  This
-example starts a Dask cluster of two worker processes on this machine, runs a random search and one
-from coarse to fine on it, runs both again in local processes without Dask, and compares the
-results: every score is equal, bit for bit.
+scikit-learn runs its searches through joblib, which can run them on a cluster.  This example starts
+a Dask cluster of two worker processes on this machine.  It runs a random search and a search from
+coarse to fine on the cluster, and both again in local processes without Dask.  Then it compares the
+results: all scores are equal, bit for bit.
 
     python examples/search_on_dask.py
     python examples/search_on_dask.py tcp://scheduler:8786
 
-The second line is for a cluster that is already there, whose workers need the same packages.  It
-needs ``pip install "skdnn[examples]"``.
+The second line uses a cluster that is already running.  Its workers need the same packages.  The
+example needs ``pip install "skdnn[examples]"``.
 """
 
 import argparse
@@ -40,7 +40,7 @@ SPACE = {
 
 @contextmanager
 def connect(address, n_workers):
-    """Yield a client of the cluster at `address`, or of one that lives as long as the client."""
+    """Yield a client of the cluster at `address`, or of a local one that ends with the client."""
     if address is not None:
         with Client(address) as client:
             yield client
@@ -48,7 +48,7 @@ def connect(address, n_workers):
     with (
         LocalCluster(
             n_workers=n_workers,
-            threads_per_worker=1,  # a process for every fit; Dask gives BLAS one thread in each
+            threads_per_worker=1,  # one fit a process, in which Dask gives BLAS one thread
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -59,13 +59,13 @@ def connect(address, n_workers):
 
 
 def ignore_interrupts():
-    """Leave Ctrl-C, which reaches all processes of a terminal, to the one that ends the others."""
+    """Ignore Ctrl-C in a worker: it reaches all processes, and the main one ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def make_searches(n_iter, seed):
     """Return the searches, by name."""
-    # The cosine takes the learning rate to zero over max_iter epochs: no need to stop early.
+    # The cosine lowers the learning rate to zero over max_iter epochs: no need to stop early.
     net = MLPClassifier(max_iter=10, learning_rate="cosine", random_state=seed)
     pipeline = make_pipeline(StandardScaler(), net)
     common = {"cv": 3, "random_state": seed}
@@ -98,7 +98,7 @@ def same_results(a, b):
 
 
 def print_report(name, on_dask, locally, seconds):
-    """Print how two runs of a search compare."""
+    """Print whether the two runs of a search have equal results, and their times."""
     n_fits = len(on_dask.cv_results_["params"]) * on_dask.n_splits_
     same = "equal, bit for bit" if same_results(on_dask, locally) else "NOT EQUAL"
     print(f"Search, {name}: {n_fits} fits, best score {on_dask.best_score_:.4f}")
@@ -108,11 +108,13 @@ def print_report(name, on_dask, locally, seconds):
 def parse_arguments(argv):
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("address", nargs="?", help="a scheduler's (default: a cluster of its own)")
-    parser.add_argument("--workers", type=int, default=2, help="of the own cluster (default: 2)")
+    parser.add_argument(
+        "address", nargs="?", help="of a scheduler (default: start a local cluster)"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="of the local cluster (default: 2)")
     parser.add_argument("--rows", type=int, default=20_000, help="of the data (default: 20,000)")
     parser.add_argument("--n-iter", type=int, default=10, help="candidates a round (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the data and all else")
+    parser.add_argument("--seed", type=int, default=0, help="of the data and all random numbers")
     return parser.parse_args(argv)
 
 
@@ -129,7 +131,7 @@ def main(argv=None):
         with parallel_config(backend="dask", scatter=[X, y]):
             on_dask, dask_seconds = fit_all(searches, X, y)
 
-    # As many processes, and one thread in each there too: sums in another order round otherwise.
+    # One thread a process, as on Dask: on more threads sums are rounded in another order.
     with parallel_config(backend="loky", n_jobs=args.workers, inner_max_num_threads=1):
         locally, local_seconds = fit_all(searches, X, y)
 

@@ -180,10 +180,10 @@ def test_out_of_core_goes_on_where_it_was_killed(tmp_path):
     run("out_of_core", *arguments, parts, killed_by=signal.SIGKILL, **writing)
     run("out_of_core", *arguments, parts, killed_by=signal.SIGKILL, **training, call=127)
     printed = run("out_of_core", *arguments, parts, killed_by=signal.SIGTERM, **training, call=13)
-    assert "Going on after chunk 120 of 196" in printed
-    assert printed.endswith("Stopped after chunk 133 of 196; start it again to go on.\n")
+    assert "Resuming after chunk 120 of 196" in printed
+    assert printed.endswith("Stopped after chunk 133 of 196; start it again to resume.\n")
     printed = run("out_of_core", *arguments, parts)
-    assert "Going on after chunk 133 of 196" in printed
+    assert "Resuming after chunk 133 of 196" in printed
     assert accuracies(printed) == accuracies(expected)
     assert re.search(r"^Peak memory: \d+ MB$", printed, re.M)
 
@@ -196,7 +196,7 @@ def test_out_of_core_goes_on_where_it_was_killed(tmp_path):
 
 def accuracies(printed):
     """Return the table of accuracies on the rows held out, after a look at it."""
-    table = printed.split("Accuracy on 1,200 rows held out\n")[1].split("\n\n")[0]
+    table = printed.split("Accuracy on 1,200 held-out rows\n")[1].split("\n\n")[0]
     net, linear, attainable = (float(line.split()[-1]) for line in table.splitlines())
     assert linear + 0.1 < net < attainable
     return table
@@ -206,7 +206,7 @@ def test_out_of_core_shuffles_all_rows_within_little_memory(tmp_path):
     module, n_rows, n_groups = load("out_of_core"), 2000, 100
     module.write_data(tmp_path / "data.parquet", n_rows, seed=0)
     file = pq.ParquetFile(tmp_path / "data.parquet")
-    groups = range(n_groups - module.HELD_OUT)
+    groups = range(n_groups - module.HELD_OUT_GROUPS)
     X, _ = module.read(file, groups)
     held = []
     read = module.read
@@ -218,7 +218,7 @@ def test_out_of_core_shuffles_all_rows_within_little_memory(tmp_path):
         np.testing.assert_array_equal(np.sort(epoch[:, 0]), np.sort(X[:, 0]))
     assert np.mean(first == second) < 0.1
     assert abs(np.corrcoef(first[:, 0], X[:, 0])[0, 1]) < 0.1
-    assert max(held) == module.BUFFER
+    assert max(held) == module.BUFFER_GROUPS
     for start in 0, 1, 21, 97, 98, 150:
         later = module.shuffled_chunks(file, groups, seed=1, start=start)
         for (A, y), (B, z) in zip(chunks[start:], later, strict=False):

@@ -124,9 +124,8 @@ class Checkpoint:
         if context.task_name == "epoch":
             run = estimator._run
             ends = run.call.outcome is not None or run.epochs_left(estimator.max_iter) == 0
-            if (
-                ends or time.monotonic() < self._due
-            ):  # after the last epoch the end of the fit writes
+            # After the last epoch, the end of the fit writes the file.
+            if ends or time.monotonic() < self._due:
                 return
         try:
             save_checkpoint(estimator._as_fitted(estimator._run), self.path)
@@ -181,9 +180,8 @@ def _temporary(path: Path) -> Path:
 
     Its name is short, because the name of `path` may be as long as the file system allows.
     """
-    return path.with_name(
-        f".skdnn-{uuid.uuid4().hex}.tmp"
-    )  # unique: several processes may write at a time
+    unique = uuid.uuid4().hex  # several processes may write at a time
+    return path.with_name(f".skdnn-{unique}.tmp")
 
 
 def save_checkpoint(estimator: object, path: PathLike) -> None:

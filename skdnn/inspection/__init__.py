@@ -1,4 +1,4 @@
-"""Pictures of fitted estimators and searches, as scikit-learn's Display objects."""
+"""Plots of fitted estimators and searches, as Display objects in scikit-learn's convention."""
 
 from skdnn.inspection.activations import ActivationDisplay
 from skdnn.inspection.gradient_flow import GradientFlowDisplay

@@ -1,4 +1,4 @@
-"""What goes into the activations of a network, and what comes out."""
+"""The pre-activations of a network, and its activations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.patches import StepPatch
 
-FLAT = 0.05  # share of the steepest slope below which an activation is saturated
-WIDE = np.linspace(-50.0, 50.0, 10001)[None]  # where slopes are looked up; 0 is among them
-CUT = 3  # times the second-highest bar is where a higher one is cut off
-COLORS = "tab:blue", "tab:orange"
+SATURATED_SLOPE = 0.05  # as a fraction of the steepest slope; below it an activation is saturated
+SLOPE_GRID = np.linspace(-50.0, 50.0, 10001)[None]  # pre-activations, 0 among them
+MAX_BAR_RATIO = 3  # a bar is cut off at so many times the height of the second-highest one
+COLORS = "tab:blue", "tab:orange"  # of pre-activations and activations
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Distribution:
     Parameters
     ----------
     shares : ndarray of shape (n_bins,)
-        Share of the entries in every bin.
+        Fraction of the entries in every bin.
     edges : ndarray of shape (n_bins + 1,)
-        Where the bins begin and end.
+        Edges of the bins.
     mean, std : float
         Mean and standard deviation of the entries.
     """
@@ -50,7 +50,7 @@ class Distribution:
 
     @classmethod
     def of(cls, A: Array, bins: int) -> "Distribution":
-        """Return that of the entries of A; the bins leave out the last per mille at each end."""
+        """Return the distribution of the entries of A; the bins leave out 0.1 % at each end."""
         low, high = np.quantile(A, [0.001, 0.999])
         counts, edges = np.histogram(A, bins, (low, high))
         return cls(counts / A.size, edges, float(A.mean(dtype=float)), float(A.std(dtype=float)))
@@ -61,19 +61,19 @@ class Distribution:
 
 @dataclass(frozen=True)
 class LayerActivations:
-    """The activations X = σ(S) of a hidden layer over some rows.
+    """The activations X = σ(S) of a hidden layer on some rows.
 
     Parameters
     ----------
     activation : str
         Name of σ.
     S, X : Distribution
-        Pre-activations, behind batch norm if there is any, and activations.
+        Pre-activations, after batch norm if there is any, and activations.
     dead : ndarray of bool of shape (n_units,)
-        The units with σ'(S) = 0 on every row: no gradient comes through them.
+        Whether a unit has σ'(S) = 0 on every row.  No gradient comes through such a unit.
     saturated : float or None
-        Share of the entries of S where σ' is below 5 % of its maximum; None for an activation that
-        does not level off on both sides.
+        Fraction of the entries of S at which σ' is below 5 % of its maximum.  None if the
+        activation does not level off on both sides.
     """
 
     activation: str
@@ -84,9 +84,9 @@ class LayerActivations:
 
     @classmethod
     def of(cls, activation: Activation, S: Array, X: Array, bins: int) -> "LayerActivations":
-        """Return those of S and X of shape (n_rows, n_units)."""
-        slopes = slope(activation, WIDE, forward(activation, WIDE))
-        flat = FLAT * slopes.max()
+        """Return the activations of a layer, for S and X of shape (n_rows, n_units)."""
+        slopes = slope(activation, SLOPE_GRID, forward(activation, SLOPE_GRID))
+        flat = SATURATED_SLOPE * slopes.max()
         levels_off = max(slopes[0, 0], slopes[0, -1]) < flat
         D = slope(activation, S, X)
         return cls(
@@ -99,7 +99,7 @@ class LayerActivations:
 
     @property
     def health(self) -> str:
-        """Say how many units are dead, and how many activations saturated."""
+        """How many units are dead, and how many activations saturated, as text."""
         n_dead, n_units = self.dead.sum(), self.dead.size
         dead = f"{n_dead} of {n_units} dead ({n_dead / n_units:.0%})"
         return dead if self.saturated is None else f"{dead}, {self.saturated:.0%} saturated"
@@ -120,7 +120,7 @@ def slope(activation: Activation, S: Array, X: Array) -> Array:
 
 
 def check_range(S: Array) -> None:
-    """Refuse pre-activations over which no histogram can be counted."""
+    """Raise an error if the pre-activations are too large for a histogram."""
     if not np.isfinite(np.ptp(S)):
         raise ValueError(
             f"The pre-activations overflow {S.dtype}: values of X or of the weights are too large."
@@ -128,32 +128,37 @@ def check_range(S: Array) -> None:
 
 
 def hidden_layers(network: Network, X: Any) -> Iterator[tuple[Activation, Array, Array]]:
-    """Yield σ, S and X = σ(S) of one hidden layer after the other, as at prediction."""
+    """Yield σ, S and X = σ(S) of one hidden layer after the other, computed as in `predict`."""
     for layer, following in pairwise(network.layers):
         S = layer.preactivation(X)
         if S is None:
             X = layer.infer(X)
             continue
         check_range(S)
-        X = forward(layer.activation, S)
+        activation = layer.activation  # type: ignore[attr-defined]  # it has one, since it has S
+        X = forward(activation, S)
         if not following.couples_rows:
-            yield layer.activation, S, X
+            yield activation, S, X
 
 
 def draw(ax: "Axes", A: Distribution, kw: dict[str, Any]) -> "StepPatch":
-    """Draw a histogram; a bar far above all others is cut off, with its share beside it."""
+    """Draw a histogram.
+
+    A bar that is far higher than all others is cut off, and its height is written beside it.
+    """
     second, highest = np.partition(A.shares, -2)[-2:]
-    if highest > CUT * second > 0:
+    top = MAX_BAR_RATIO * second
+    if highest > top > 0:
         peak = int(A.shares.argmax())
-        at_left = peak < A.shares.size / 2  # then there is room to its right
+        at_left = peak < A.shares.size / 2  # so there is room to its right
         x, side = A.edges[peak + at_left], "left" if at_left else "right"
-        ax.text(x, 0.97 * CUT * second, f" {highest:.0%} ", ha=side, va="top", fontsize="small")
-        ax.set_ylim(0, CUT * second)
+        ax.text(x, 0.97 * top, f" {highest:.0%} ", ha=side, va="top", fontsize="small")
+        ax.set_ylim(0, top)
     return ax.stairs(A.shares, A.edges, **kw)
 
 
 def inset_grid(ax: "Axes", n_rows: int, n_columns: int) -> Array:
-    """Return rows of axes inside the box of one, with room for their titles and labels."""
+    """Return a grid of axes in the box of `ax`, with room for titles and labels."""
     size = 0.75 / n_columns, 0.55 / n_rows
     corners = [
         [(i / n_columns, 1 - (j + 0.75) / n_rows) for i in range(n_columns)] for j in range(n_rows)
@@ -162,7 +167,7 @@ def inset_grid(ax: "Axes", n_rows: int, n_columns: int) -> Array:
 
 
 class ActivationDisplay:
-    """Distribution of pre-activations and activations, hidden layer by hidden layer.
+    """Distribution of the pre-activations and of the activations of every hidden layer.
 
     It is recommended to use `from_estimator` to create a display.  All parameters are stored as
     attributes.
@@ -170,29 +175,30 @@ class ActivationDisplay:
     Parameters
     ----------
     layers : list of LayerActivations
-        What is drawn, one a hidden layer.
+        The hidden layers, from the first to the last.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (2, n_hidden_layers)
-        Axes of the pre-activations, in the first row, and of the activations.
+        Axes of the pre-activations, in the first row, and of the activations, in the second.
     bounding_ax_ : matplotlib Axes or None
-        The axes in whose place they are; None if `plot` was given an array of axes.
+        The axes in whose place `axes_` are; None if `plot` was given an array of axes.
     figure_ : matplotlib Figure
-        Figure containing them.
+        Figure containing the axes.
     histograms_ : ndarray of matplotlib StepPatch of shape (2, n_hidden_layers)
         The histograms.
 
     See Also
     --------
-    GradientFlowDisplay : Norms of the gradients, layer by layer.
+    GradientFlowDisplay : Norms of the gradients of the layers.
 
     Notes
     -----
-    A unit is *dead* where the derivative of its activation is zero on every row, so that no
-    gradient reaches its weights; a unit of "relu" is then zero everywhere.  An activation that
-    levels off on both sides, such as "tanh" or "logistic", is *saturated* where its derivative is
-    below 5 % of its maximum.
+    A unit is *dead* if the derivative of its activation is zero on every row, so that no gradient
+    reaches its weights.  If its activation is "relu", its output is then zero on every row.
+
+    An activation that levels off on both sides, such as "tanh" or "logistic", is *saturated* at an
+    input if its derivative there is below 5 % of its maximum.
 
     References
     ----------
@@ -227,8 +233,8 @@ class ActivationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes of shape (2, n_hidden_layers), default=None
-            One to put all in the place of, or one for every histogram, also as a list of so many,
-            row by row.  With None a figure is made.
+            One axes, in whose place all histograms are drawn, or one for every histogram.  The
+            latter can also be a flat list, row by row.  With None a figure is made.
         hist_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.stairs` for all histograms.
 
@@ -240,9 +246,9 @@ class ActivationDisplay:
         Raises
         ------
         ImportError
-            If there is no matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If `ax` is an array of another size.
+            If `ax` is an array of another shape.
         """
         self.axes_ = self._grid(pyplot(type(self).__name__), ax)
         from matplotlib.patches import StepPatch
@@ -294,22 +300,22 @@ class ActivationDisplay:
         ax: Any = None,
         hist_kw: dict[str, Any] | None = None,
     ) -> "ActivationDisplay":
-        """Draw what goes into and comes out of the activations of a fitted network.
+        """Draw the pre-activations and the activations of a fitted network.
 
         Parameters
         ----------
         estimator : MLPClassifier, MLPRegressor, Pipeline or search
-            A fitted network, or a pipeline that ends in one, or a search whose best estimator is
-            or ends in one.
+            A fitted network, a pipeline that ends in one, or a search whose best estimator is
+            either.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Inputs, as for `predict`.
         bins : int, default=50
-            Bins of a histogram, at least 2.
+            Number of bins of a histogram, at least 2.
         max_rows : int, default=10_000
-            So many rows of X are used at most, drawn at random; the memory needed is a few times
-            that of the activations of the widest layer on them.
+            Greatest number of rows to use.  If X has more, this many are drawn at random.  The
+            memory needed is a few times the size of the widest layer's activations on these rows.
         random_state : int, RandomState instance or None, default=None
-            Seed of that draw.
+            Seed for drawing the rows.
         ax : matplotlib Axes or array-like of Axes of shape (2, n_hidden_layers), default=None
             Axes to plot on; see `plot`.
         hist_kw : dict, default=None
@@ -325,9 +331,9 @@ class ActivationDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is, or ends in, something else than a network of skdnn.
+            If the estimator neither is nor ends in a network of skdnn.
         ValueError
-            If the network has no hidden layers, or its pre-activations overflow.
+            If the network has no hidden layers, or if its pre-activations overflow.
 
         Examples
         --------
@@ -351,7 +357,7 @@ class ActivationDisplay:
         for step in steps:
             X = step.transform(X)
         X = check_inputs(net, X, reset=False)
-        with np.errstate(all="ignore"):  # what is not finite gets a message
+        with np.errstate(all="ignore"):  # an overflow raises an error of its own
             layers = [LayerActivations.of(*layer, bins) for layer in hidden_layers(net.network_, X)]
         if not layers:
             raise ValueError("The network has no hidden layers: hidden_layer_sizes is ().")

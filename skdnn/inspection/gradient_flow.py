@@ -1,4 +1,4 @@
-"""How large the gradient is, layer by layer."""
+"""The size of the gradient, layer by layer."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[BaseMLP, Run, Dataset]:
-    """Return a copy of the network's estimator as `fit` is before the first step, and the rows.
+    """Return a copy of the network's estimator, its run before the first step, and the rows.
 
-    What is fitted is about to be trained further; the steps of a pipeline before it are fitted
-    too, or are made to be.  The estimator itself is not changed.
+    If the network is fitted, its copy is ready to be trained further, and the steps of a pipeline
+    before it are used as they are.  If it is not, its copy has initial weights, and clones of the
+    steps are fitted.  The estimator itself is not changed.
     """
     steps, net = split_steps(estimator)
     fitted = hasattr(net, "_network")
@@ -35,12 +36,12 @@ def prepare(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[BaseMLP
         X = step.transform(X) if fitted else clone(step).fit_transform(X, y)
     net = copy.deepcopy(net) if fitted else clone(net)
     net._validate_params()
-    net.set_params(early_stopping=False, batch_size="auto")  # all rows take part, in one batch
+    net.set_params(early_stopping=False, batch_size="auto")  # all rows are used, as one batch
     run, train, _ = net._start(X, y, sample_weight, resuming=fitted, incremental=fitted)
     return net, run, train
 
 
-@np.errstate(all="ignore")  # infinite if the network has diverged
+@np.errstate(all="ignore")  # the norms are infinite if the network has diverged
 def gradient_norms(
     estimator: Any,
     X: Any,
@@ -50,7 +51,7 @@ def gradient_norms(
     max_rows: int = 10_000,
     random_state: int | np.random.RandomState | None = None,
 ) -> Array:
-    """Return the root mean square of the entries of ∂L/∂W, one a Dense layer."""
+    """Return the root mean square of the entries of ∂L/∂W for every Dense layer."""
     net, run, train = prepare(estimator, X, y, sample_weight)
     batches, network = net._batches(train), run.network
     rng = check_random_state(random_state) if batches.n > max_rows else None
@@ -68,9 +69,11 @@ def gradient_norms(
 class GradientFlowDisplay:
     """Norm of the gradient of the weights, layer by layer.
 
-    Where it shrinks from the output towards the input by orders of magnitude, the first layers
-    hardly learn: the gradient vanishes.  It is recommended to use `from_estimator` or
-    `from_estimators` to create a display.  All parameters are stored as attributes.
+    If the norm shrinks by orders of magnitude from the output towards the input, the gradient
+    vanishes: the first layers hardly learn.
+
+    It is recommended to use `from_estimator` or `from_estimators` to create a display.  All
+    parameters are stored as attributes.
 
     Parameters
     ----------
@@ -83,9 +86,9 @@ class GradientFlowDisplay:
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure
-        Figure containing them.
+        Figure containing the axes.
     lines_ : list of matplotlib Line2D
-        The curves, one an estimator.
+        The curves, one for each estimator.
 
     See Also
     --------
@@ -93,10 +96,10 @@ class GradientFlowDisplay:
 
     Notes
     -----
-    L is what a training step makes small, over all rows at once: batch norm takes its statistics
-    from them.  Dropout is left out.  The penalty is included, and may be all that is left of a
-    gradient that vanishes; ``alpha=0`` shows the gradient of the loss alone.  A gradient of zero
-    has no point on the logarithmic axis.
+    L is the objective of training, evaluated on all rows as one batch.  Batch norm takes its
+    statistics from this batch, and dropout is left out.  L includes the penalty.  If the gradient
+    of the loss vanishes, the gradient of the penalty may be all that is left; ``alpha=0`` shows the
+    gradient of the loss alone.  A gradient of zero has no point on the logarithmic axis.
 
     References
     ----------
@@ -108,7 +111,7 @@ class GradientFlowDisplay:
 
     Examples
     --------
-    Initial weights too small for so many layers:
+    If the initial weights are too small for so many layers, the gradient vanishes:
 
     >>> from sklearn.datasets import load_iris
     >>> from skdnn import MLPClassifier
@@ -151,7 +154,7 @@ class GradientFlowDisplay:
         Raises
         ------
         ImportError
-            If there is no matplotlib.
+            If matplotlib is not installed.
         """
         plt = pyplot(type(self).__name__)
         if ax is None:
@@ -159,7 +162,7 @@ class GradientFlowDisplay:
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         for name, norms in self.gradients.items():
             kw = styled(plt.Line2D, {"label": name, "marker": "o"}, line_kw)
-            positive = np.where(norms > 0, norms, np.nan)  # zero is off a logarithmic axis
+            positive = np.where(norms > 0, norms, np.nan)  # a logarithmic axis has no zero
             self.lines_ += ax.plot(np.arange(1, len(norms) + 1), positive, **kw)
         ax.set(yscale="log", xlabel="weight matrix, from input to output")
         ax.set_ylabel("root mean square of ∂L/∂W")
@@ -186,9 +189,9 @@ class GradientFlowDisplay:
         Parameters
         ----------
         estimator : MLPClassifier, MLPRegressor, Pipeline or search
-            A network or a pipeline that ends in one, or a fitted search over either.  One that is
-            not fitted shows the gradient before the first step of ``fit(X, y)``, and is not
-            fitted by it.
+            A network, a pipeline that ends in one, or a fitted search over either.  If the network
+            is not fitted, the gradient is the one before the first step of ``fit(X, y)``.  The
+            estimator is not changed.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Inputs, as for `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -196,12 +199,12 @@ class GradientFlowDisplay:
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         max_rows : int, default=10_000
-            The gradient is that of so many rows at most, drawn at random; the memory needed is
-            that of a training step on them.
+            Greatest number of rows to use.  If X has more, this many are drawn at random.  The
+            memory needed is that of one training step on these rows.
         random_state : int, RandomState instance or None, default=None
-            Seed of that draw.  The initial weights are those of the estimator's `random_state`.
+            Seed for drawing the rows.  Initial weights depend on the estimator's `random_state`.
         name : str, default=None
-            What the legend calls it; None is the name of the network's class.
+            Name in the legend; None is the name of the network's class.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
         line_kw : dict, default=None
@@ -217,7 +220,7 @@ class GradientFlowDisplay:
         NotFittedError
             If a search is not fitted.
         TypeError
-            If the estimator is, or ends in, something else than a network of skdnn.
+            If the estimator neither is nor ends in a network of skdnn.
 
         Examples
         --------
@@ -254,15 +257,15 @@ class GradientFlowDisplay:
         ax: "Axes | None" = None,
         line_kw: dict[str, Any] | None = None,
     ) -> "GradientFlowDisplay":
-        """Draw the norms of the gradients of several estimators over one another.
+        """Draw the norms of the gradients of several estimators in the same axes.
 
         Parameters
         ----------
         estimators : dict of str to estimator, or iterable of estimators
-            Estimators as for `from_estimator` by name; others are named after their
-            class and numbered from 1.
+            Estimators, as for `from_estimator`.  A dict gives their names; without it they are
+            named after their classes and numbered from 1.
         X, y, sample_weight, max_rows, random_state, ax, line_kw
-            As for `from_estimator`; all estimators get the same rows.
+            As for `from_estimator`.  All estimators get the same rows.
 
         Returns
         -------
@@ -274,7 +277,7 @@ class GradientFlowDisplay:
         NotFittedError
             If a search is not fitted.
         TypeError
-            If an estimator is, or ends in, something else than a network of skdnn.
+            If an estimator neither is nor ends in a network of skdnn.
 
         Examples
         --------

@@ -14,26 +14,26 @@ from skdnn.engine.arrays import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FEW = 8  # values of a logarithmic grid that all get a tick
-MANY = 15  # categories that all get a tick
-LONG = 40  # characters of tick labels that do not fit side by side
+MAX_GRID_TICKS = 8  # if a logarithmic grid has more values, matplotlib chooses the ticks
+MAX_CATEGORY_TICKS = 15  # if there are more categories, some have no tick
+MAX_LABEL_CHARACTERS = 40  # of all tick labels; longer ones do not fit side by side
 
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """The values of a hyperparameter, one a candidate, and how an axis shows them.
+    """The values of a hyperparameter, one for each candidate, and how an axis shows them.
 
     Parameters
     ----------
     name : str
         Label of the axis.
     values : sequence of length n_candidates
-        Numbers, or anything else, which is shown as categories; nan for a candidate that has no
-        such hyperparameter.
+        Numbers, or any other values, which are then shown as categories.  nan stands for a
+        candidate that does not have this hyperparameter.
     log : bool, default=False
-        Whether the axis is logarithmic; all numbers must be positive.
+        Whether the axis is logarithmic.  All numbers must then be positive.
     grid : sequence, default=()
-        The values that were to be tried, in the order that categories are to have.
+        The values that the search had to choose from.  Categories are shown in this order.
 
     Examples
     --------
@@ -52,12 +52,16 @@ class Hyperparameter:
 
     @property
     def is_categorical(self) -> bool:
-        """Whether there is anything but numbers."""
+        """Whether any value is not a number."""
         return not all(map(is_number, self.values))
 
     @cached_property
     def categories(self) -> list[str]:
-        """Names of the values that occur, those of the grid first, sizes of layers by size."""
+        """Names of the values that occur.
+
+        Values of the grid come first, in its order.  The others are in the order of the candidates;
+        if all of them are sizes of layers, they are sorted.
+        """
         occurring = {category(value) for value in self.values if not is_missing(value)}
         sizes = all(isinstance(value, tuple | list) for value in self.values)
         values = (
@@ -68,7 +72,7 @@ class Hyperparameter:
 
     @cached_property
     def positions(self) -> Array:
-        """Places of the candidates on the axis, nan where there is no value."""
+        """Positions of the candidates on the axis; nan if a candidate has no value."""
         if not self.is_categorical:
             return np.array(self.values, dtype=float)
         places = {name: i for i, name in enumerate(self.categories)}
@@ -76,20 +80,21 @@ class Hyperparameter:
 
     @property
     def ticks(self) -> dict[float, str]:
-        """Labels by place, where the axis is to have no others; empty if it chooses its own."""
+        """Labels of the ticks by position; empty if matplotlib is to choose the ticks."""
         if self.is_categorical:
-            every = math.ceil(len(self.categories) / MANY)
+            every = math.ceil(len(self.categories) / MAX_CATEGORY_TICKS)
             return dict(list(enumerate(self.categories))[::every])
         numbers = sorted({number for number in self.values if not is_missing(number)})
         listed = set(numbers) <= {value for value in self.grid if is_number(value)}
-        return {v: f"{v:g}" for v in numbers} if self.log and listed and len(numbers) <= FEW else {}
+        shown = self.log and listed and len(numbers) <= MAX_GRID_TICKS
+        return {v: f"{v:g}" for v in numbers} if shown else {}
 
     def set_axis(self, ax: "Axes", side: Literal["x", "y"]) -> None:
-        """Give the "x" or "y" axis of `ax` its label, scale, ticks and limits."""
+        """Set the label, scale, ticks and limits of the "x" or "y" axis of `ax`."""
         axis, ticks = getattr(ax, f"{side}axis"), self.ticks
         ax.set(**{f"{side}label": self.name, f"{side}scale": "log" if self.log else "linear"})
         if ticks:
-            slanted = side == "x" and sum(map(len, ticks.values())) > LONG
+            slanted = side == "x" and sum(map(len, ticks.values())) > MAX_LABEL_CHARACTERS
             style = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
             axis.set_ticks(list(ticks), list(ticks.values()), **style)
             axis.set_ticks([], minor=True)
@@ -98,22 +103,25 @@ class Hyperparameter:
 
 
 def is_missing(value: object) -> bool:
-    """Whether it stands for a hyperparameter that a candidate has not."""
+    """Whether a value is nan: the candidate does not have the hyperparameter."""
     return isinstance(value, float) and math.isnan(value)
 
 
 def is_number(value: object) -> bool:
-    """Whether it has a place on an axis of numbers, or is missing there."""
+    """Whether a value can be shown on an axis of numbers, or is missing."""
     return isinstance(value, Real) and not isinstance(value, bool) and not math.isinf(value)
 
 
 def category(value: object) -> str:
-    """Return what a category is called; functions have a name."""
+    """Return the name of a category: that of a function, or the value as text."""
     return getattr(value, "__name__", str(value))
 
 
 def is_geometric(values: Iterable[Any]) -> bool:
-    """Whether numbers have constant ratios, or over two decades more even ratios than differences.
+    """Whether numbers are spaced as on a logarithmic axis.
+
+    They are if their ratios are constant.  They also are if they span at least two decades, and
+    their ratios vary no more than their differences.
 
     Examples
     --------
@@ -134,7 +142,7 @@ def is_geometric(values: Iterable[Any]) -> bool:
 
 
 def is_logarithmic(distribution: Any) -> bool:
-    """Whether a distribution, or a list of values, spreads evenly over orders of magnitude."""
+    """Whether a distribution, or a list of values, is spread evenly over orders of magnitude."""
     if getattr(distribution, "log", False) is True:
         return True
     if hasattr(distribution, "rvs"):

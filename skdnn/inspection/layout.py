@@ -1,4 +1,4 @@
-"""Room for several panels in the box of one axes."""
+"""Several panels in the box of one axes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corner:
-    """A locator that keeps axes in a corner of the box they were given.
+    """A locator that shrinks axes into a corner of their box.
 
-    Inset axes in what becomes free stay inside the box, and so clear of the other axes of the
-    figure, whatever its layout is.
+    The rest of the box is then free for inset axes.  They stay inside the box, so they do not
+    overlap with other axes of the figure, whatever its layout is.
 
     Parameters
     ----------
     ax : matplotlib Axes
         The axes to place.
     width, height : float
-        Shares of the box, in (0, 1].
+        Fractions of the box, in (0, 1].
     anchor : {"SW", "NW", "SE", "NE"}
-        The corner.
+        The corner, as a point of the compass.
     """
 
     ax: "Axes"
@@ -36,5 +36,5 @@ class Corner:
         return box.shrunk(self.width, self.height).anchored(self.anchor, box)
 
     def get_subplotspec(self) -> "SubplotSpec | None":
-        """Return the place in the grid of the figure, for ``tight_layout``."""
+        """Return the axes' place in the grid of the figure, which ``tight_layout`` asks for."""
         return self.ax.get_subplotspec()

@@ -1,4 +1,4 @@
-"""Loss and score by epoch."""
+"""Loss and validation score by epoch."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,11 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def score_panel(ax: "Axes", wanted: bool) -> "Axes | None":
-    """Return the axes below those of the losses, if an earlier plot made any or they are wanted."""
+    """Return the axes of the validation scores, which are below the losses.
+
+    If an earlier plot made them, they are returned.  Otherwise they are made if they are wanted,
+    and the result is None if they are not.
+    """
     for panel in ax.child_axes:
         if panel.get_label() == SCORE_PANEL:
             return cast("Axes", panel)
@@ -47,41 +51,42 @@ class LossCurveDisplay:
     Parameters
     ----------
     histories : dict of str to dict
-        By name, what `history_` of an estimator holds: "loss" and, where something was validated,
-        "validation_loss" and "validation_score", lists with one number an epoch.
+        By name, the `history_` of an estimator.  It has "loss" and, if there were validation data,
+        "validation_loss" and "validation_score", each a list with one number for every epoch.
     best_iters : dict of str to int, default=None
-        By name, the best epoch, counted from 1, as `best_iter_` says it; 0 is none.
+        By name, the best epoch, counted from 1, as in `best_iter_`.  0 means that there is none.
     decided_by : dict of str to {"loss", "validation_score"}, default=None
-        By name, the curve whose best epoch that is; None is "loss" for all.
+        By name, the curve that decided which epoch is the best.  None is "loss" for all.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the losses.
     score_ax_ : matplotlib Axes or None
-        Axes of the validation scores below them; None where there are none.
+        Axes of the validation scores, below the losses; None if there are no scores.
     axes_ : ndarray of matplotlib Axes of shape (1,) or (2,)
-        Those of the losses and, where there are any, of the scores.
+        `ax_` and, if it is not None, `score_ax_`.
     figure_ : matplotlib Figure
-        Figure containing both.
+        Figure containing the axes.
     lines_ : list of matplotlib Line2D
-        Training loss, solid, and validation loss, dashed, of one estimator after the other.
+        For one estimator after the other, the training loss, solid, and the validation loss,
+        dashed.
     score_lines_ : list of matplotlib Line2D
-        Validation scores.
+        Validation scores, dashed.
     best_ : list of matplotlib Line2D
         Marks of the best epochs, each on the curve that decided which epoch is the best.
 
     See Also
     --------
-    skdnn.MLPClassifier : Its attributes `history_` and `best_iter_` are what is drawn.
+    skdnn.MLPClassifier : The plot shows its attributes `history_` and `best_iter_`.
     sklearn.model_selection.LearningCurveDisplay : Scores by the number of training rows.
 
     Notes
     -----
-    The training loss includes the penalty, and is measured during the epoch with dropout at work;
-    the validation loss has neither, and so may well be lower.  The best epoch is that of the lowest
-    training loss or, with early stopping, of the highest validation score; the validation loss may
-    be lowest elsewhere.
+    The training loss includes the penalty, and is measured during the epoch, while dropout is
+    active.  The validation loss has no penalty and no dropout, so it may well be lower.  The best
+    epoch is the one with the lowest training loss or, with early stopping, with the highest
+    validation score.  The validation loss may be lowest in another epoch.
 
     Examples
     --------
@@ -127,11 +132,11 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; their lower part goes to the scores, where there are any.  Those of an
-            earlier display get the new curves beside the old.  With None a figure is made.
+            Axes to plot on.  If there are scores, they take the lower part of the axes.  If an
+            earlier display used the axes, its curves stay.  With None a figure is made.
         log : bool, default=None
-            Whether the axis of the losses is logarithmic; losses of 0 and below are off it.  None
-            leaves it as it is, linear where the axes are new.
+            Whether the axis of the losses is logarithmic; losses of 0 and below are then not shown.
+            None leaves the axis as it is; new axes are linear.
         line_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.plot` for all lines.
 
@@ -143,7 +148,7 @@ class LossCurveDisplay:
         Raises
         ------
         ImportError
-            If there is no matplotlib.
+            If matplotlib is not installed.
         """
         plt = pyplot(type(self).__name__)
         if ax is None:
@@ -166,7 +171,7 @@ class LossCurveDisplay:
         (line,) = self.ax_.plot(epochs, history["loss"], **{"label": name} | line_kw)
         lines = {"loss": line}
         dashed = {"color": line.get_color()} | STYLES["validation"] | line_kw
-        dashed["label"] = "_validation"  # with an underscore it has no entry in the legend
+        dashed["label"] = "_validation"  # the legend leaves out labels with an underscore
         for key, ax in {"validation_loss": self.ax_, "validation_score": self.score_ax_}.items():
             if ax is not None and key in history:
                 (lines[key],) = ax.plot(epochs, history[key], **dashed)
@@ -179,8 +184,8 @@ class LossCurveDisplay:
         if best:
             line = lines[(self.decided_by or {}).get(name, "loss")]
             style = STYLES["best epoch"] | {"color": line.get_color(), "label": "_best epoch"}
-            loss = np.asarray(line.get_ydata())[best - 1]
-            self.best_ += cast("Axes", line.axes).plot(best, loss, **style)
+            y = np.asarray(line.get_ydata())[best - 1]
+            self.best_ += cast("Axes", line.axes).plot(best, y, **style)
 
     def _label_axes(self, log: bool | None) -> None:
         bottom = self.score_ax_ or self.ax_
@@ -193,7 +198,7 @@ class LossCurveDisplay:
             self.score_ax_.set_ylabel("validation score")
 
     def _add_legend(self, plt: ModuleType) -> None:
-        """Add a legend of names, by colour, and of what the styles of the lines mean."""
+        """Add a legend that explains the colours and the styles of the lines."""
         named, _ = self.ax_.get_legend_handles_labels()
         panels = [self.ax_] if self.score_ax_ is None else [self.ax_, self.score_ax_]
         lines = [line for panel in panels for line in panel.lines]
@@ -225,10 +230,10 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : MLPClassifier, MLPRegressor, Pipeline or search
-            A fitted network, or a pipeline that ends in one, or a search whose best estimator is
-            or ends in one.
+            A fitted network, a pipeline that ends in one, or a search whose best estimator is
+            either.
         name : str, default=None
-            What the legend calls it; None is the name of the network's class.
+            Name in the legend; None is the name of the network's class.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
         log : bool, default=None
@@ -246,7 +251,7 @@ class LossCurveDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is, or ends in, something else than a network of skdnn.
+            If the estimator neither is nor ends in a network of skdnn.
 
         Examples
         --------
@@ -270,13 +275,13 @@ class LossCurveDisplay:
         log: bool | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> "LossCurveDisplay":
-        """Draw the curves of several fitted estimators over one another.
+        """Draw the curves of several fitted estimators in the same axes.
 
         Parameters
         ----------
         estimators : dict of str to estimator, or iterable of estimators
-            Fitted estimators as for `from_estimator` by name; others are named after their
-            class and numbered from 1.
+            Fitted estimators, as for `from_estimator`.  A dict gives their names; without it they
+            are named after their classes and numbered from 1.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
         log : bool, default=None
@@ -294,7 +299,7 @@ class LossCurveDisplay:
         NotFittedError
             If an estimator is not fitted.
         TypeError
-            If one is, or ends in, something else than a network of skdnn.
+            If an estimator neither is nor ends in a network of skdnn.
 
         Examples
         --------

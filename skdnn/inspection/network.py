@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.text import Text
 
-FEW = 8  # units of a layer that are all drawn
-COLORS = {"Input": "lightgrey", "Output": "tab:orange"}
-HIDDEN = "tab:blue"
-LONGEST = 20  # characters of the name of a unit
+MAX_UNITS_WITHOUT_GAP = 8  # of a wider layer only the units at both ends are drawn
+LAYER_COLORS = {"Input": "lightgrey", "Output": "tab:orange"}
+HIDDEN_COLOR = "tab:blue"
+MAX_NAME_CHARACTERS = 20  # of a unit; a longer name is cut
 
 
 def unit_heights(n_units: int) -> Array:
-    """Return where to draw the units of a layer, from the top to the bottom around 0.
+    """Return the heights at which to draw the units of a layer, from top to bottom, around 0.
 
-    All of a few; of more those at both ends, with a gap in between, of a column that becomes one
-    longer whenever the layer becomes twice as wide.
+    Up to 8 units are all drawn.  Of a wider layer only the units at both ends are drawn, with a gap
+    between them.  The column of units grows by one whenever the layer becomes twice as wide.
 
     Examples
     --------
@@ -36,18 +36,23 @@ def unit_heights(n_units: int) -> Array:
     >>> unit_heights(64)
     array([ 5.,  4.,  3.,  2.,  1., -1., -2., -3., -4., -5.])
     """
-    if n_units <= FEW:
+    if n_units <= MAX_UNITS_WITHOUT_GAP:
         return (n_units - 1) / 2 - np.arange(n_units)
-    top = (FEW - 1 + np.log2(n_units / FEW)) / 2
+    top = (MAX_UNITS_WITHOUT_GAP - 1 + np.log2(n_units / MAX_UNITS_WITHOUT_GAP)) / 2
     upper = top - np.arange(np.ceil(top - 0.75))
     return np.concatenate([upper, -upper[::-1]])
 
 
 def drawn(names: Any, n_drawn: int) -> list[str]:
-    """Return the names of the units that are drawn, in at most 20 characters."""
+    """Return the names of the units that are drawn, each cut to at most 20 characters."""
     first, last = names[: (n_drawn + 1) // 2], names[len(names) - n_drawn // 2 :]
     kept = map(str, [*first, *last])
-    return [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in kept]
+    return [shortened(name) for name in kept]
+
+
+def shortened(name: str) -> str:
+    n = MAX_NAME_CHARACTERS
+    return name if len(name) <= n else f"{name[: n - 1]}…"
 
 
 def counted(n: int, noun: str) -> str:
@@ -55,7 +60,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def caption(layer: LayerSummary) -> str:
-    """Return what stands below a layer."""
+    """Return the text below a layer."""
     lines: list[Any] = [
         counted(layer.n_units, "feature" if layer.name == "Input" else "unit"),
         layer.batch_norm and "batch norm",
@@ -68,17 +73,17 @@ def caption(layer: LayerSummary) -> str:
 
 
 def output_names(net: BaseMLP) -> list[Any] | None:
-    """Return what the raw scores of a fitted classifier stand for; None for a regressor."""
+    """Return which class each output of a fitted classifier stands for; None for a regressor."""
     classes = getattr(net, "classes_", None)
     if classes is None:
         return None
     if isinstance(classes, list):
         return [f"{j}: {c}" for j, of_output in enumerate(classes) for c in of_output]
-    return list(classes[-net.n_outputs_ :])  # one score of two classes is that of the second
+    return list(classes[-net.n_outputs_ :])  # of two classes, only the second has an output
 
 
 class NetworkDisplay:
-    """A network as a diagram: layers of units from left to right, and what happens in them.
+    """Diagram of a network: its layers from left to right, with a caption below each.
 
     It is recommended to use `from_estimator` to create a display.  All parameters are stored as
     attributes.
@@ -88,27 +93,28 @@ class NetworkDisplay:
     layers : list of LayerSummary
         The layers, from the input to the output.
     feature_names : array-like of str of shape (n_features,), default=None
-        What the units of the input are called.
+        Names of the units of the input.
     output_names : array-like of shape (n_outputs,), default=None
-        What the units of the output are called.
+        Names of the units of the output.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the diagram.
     figure_ : matplotlib Figure
-        Figure containing it.
+        Figure containing the axes.
     units_ : list of matplotlib PathCollection
-        The circles, one collection a layer.  Of a layer of more than 8 units some are left out.
+        The circles, one collection for each layer.  If a layer has more than 8 units, some are left
+        out.
     edges_ : list of matplotlib LineCollection
         The lines between each layer and the next.
     captions_ : list of matplotlib Text
-        What stands below the layers: units, batch norm, activation, dropout, trained parameters,
-        and the statistics of batch norm, which are not trained.
+        Texts below the layers: units, batch norm, activation, dropout, trained parameters, and the
+        statistics of batch norm, which are not trained.
 
     See Also
     --------
-    skdnn.MLPClassifier.summary : The same as a table.
+    skdnn.MLPClassifier.summary : The same information as a table.
 
     Examples
     --------
@@ -164,7 +170,7 @@ class NetworkDisplay:
         Raises
         ------
         ImportError
-            If there is no matplotlib.
+            If matplotlib is not installed.
         """
         plt = pyplot(type(self).__name__)
         columns = [unit_heights(layer.n_units) for layer in self.layers]
@@ -201,8 +207,8 @@ class NetworkDisplay:
         self.units_ = []
         for x, (layer, column) in enumerate(zip(self.layers, columns, strict=True)):
             options: dict[str, Any] = {"s": 90, "edgecolor": "0.2", "linewidth": 0.8}
-            if "c" not in kw:  # which only `scatter` takes for a colour
-                options["color"] = COLORS.get(layer.name, HIDDEN)
+            if "c" not in kw:  # `scatter` alone takes it as a colour
+                options["color"] = LAYER_COLORS.get(layer.name, HIDDEN_COLOR)
             options = styled(PathCollection, options, kw)
             self.units_.append(self.ax_.scatter(np.full(len(column), x), column, **options))
             if len(column) < layer.n_units:
@@ -235,8 +241,8 @@ class NetworkDisplay:
         Parameters
         ----------
         estimator : MLPClassifier, MLPRegressor, Pipeline or search
-            A fitted network, or a pipeline that ends in one, or a search whose best estimator is
-            or ends in one.
+            A fitted network, a pipeline that ends in one, or a search whose best estimator is
+            either.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
         unit_kw : dict, default=None
@@ -254,7 +260,7 @@ class NetworkDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is, or ends in, something else than a network of skdnn.
+            If the estimator neither is nor ends in a network of skdnn.
 
         Examples
         --------

@@ -1,20 +1,20 @@
-"""The way to matplotlib, which is an extra."""
+"""Access to matplotlib, which is an optional dependency."""
 
 from types import ModuleType
 from typing import Any
 
 
 def pyplot(name: str) -> ModuleType:
-    """Return matplotlib.pyplot for the display `name`, or say what to install."""
+    """Return matplotlib.pyplot, or raise an error that says how to install it for `name`."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
-        raise ImportError(f'{name} draws with matplotlib: pip install "skdnn[plot]"') from None
+        raise ImportError(f'{name} needs matplotlib: pip install "skdnn[plot]".') from None
     return plt
 
 
 def styled(artist: Any, defaults: dict[str, Any], kw: dict[str, Any] | None) -> dict[str, Any]:
-    """Return `kw` over the defaults, by whichever of its names it calls a property of the artist.
+    """Return the defaults, updated with `kw`; both may use any alias of the artist's properties.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Candidates of a hyperparameter search and their scores."""
+"""The candidates of a hyperparameter search and their scores."""
 
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,31 +27,38 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.transforms import Transform
 
-MARKERS = "os^Dv<>p"  # one a round
-POINTS: dict[str, Any] = {"s": 40, "edgecolor": "white", "linewidth": 0.5}
-FAILED: dict[str, Any] = {"linestyle": "None", "marker": "x", "color": "grey", "label": "failed"}
-RING: dict[str, Any] = {
+ROUND_MARKERS = "os^Dv<>p"
+POINT_STYLE: dict[str, Any] = {"s": 40, "edgecolor": "white", "linewidth": 0.5}
+FAILED_STYLE: dict[str, Any] = {
+    "linestyle": "None",
+    "marker": "x",
+    "color": "grey",
+    "label": "failed",
+}
+RING_STYLE: dict[str, Any] = {
     "s": 150,
     "facecolors": "none",
     "edgecolors": "black",
     "linewidths": 1.5,
     "zorder": 3,
 }
-DASHES: dict[str, dict[str, Any]] = {
+DASH_STYLES: dict[str, dict[str, Any]] = {
     side: {"linestyle": "None", "marker": marker, "markersize": 14, "markeredgewidth": 2}
     for side, marker in {"x": "_", "y": "|"}.items()
 }
-# Share of the box that is left to the candidates, and the bounds of the rest in units of theirs.
-MAIN = 0.68, 0.77
-ABOVE = 0.0, 1.04, 1.0, 0.25
-BESIDE = 1.04, 0.0, 0.25, 1.0
-COLORBAR = 1.34, 0.0, 0.05, 1.0
+# If there are margins, the candidates' axes have this (width, height), as fractions of the box.
+# The (left, bottom, width, height) of the other axes are in units of the candidates' axes.
+CANDIDATES_SIZE = 0.68, 0.77
+ABOVE_BOUNDS = 0.0, 1.04, 1.0, 0.25
+BESIDE_BOUNDS = 1.04, 0.0, 0.25, 1.0
+COLORBAR_BOUNDS = 1.34, 0.0, 0.05, 1.0
 
 
 def best_nearby(positions: Array, scores: Array) -> tuple[Array, Array, Array]:
-    """Return the different positions in order, the best score at each, and the best nearby.
+    """Return the distinct positions in order, the best score at each, and the best score nearby.
 
-    The latter is the highest score of a position and its neighbours, a fifth of all together.
+    The best score nearby is the highest in a window around the position, which holds about a fifth
+    of all positions.
 
     Examples
     --------
@@ -67,7 +74,7 @@ def best_nearby(positions: Array, scores: Array) -> tuple[Array, Array, Array]:
 
 
 def outer_fence(scores: Array) -> float:
-    """Return the score below which others are far out; -inf where the quartiles are equal.
+    """Return the score below which scores are far outliers; -inf if the quartiles are equal.
 
     Examples
     --------
@@ -81,9 +88,10 @@ def outer_fence(scores: Array) -> float:
 class SearchDisplay:
     """The candidates of a hyperparameter search over one or two hyperparameters.
 
-    Over two, candidates are points whose colour is their score, with the best score by value of
-    either at the margins: the picture of grid against random search in Bergstra and Bengio (2012,
-    fig. 1), of a real search.  Over one, it is the score that goes up.
+    With two hyperparameters, each candidate is a point, and its colour is its score.  The margins
+    show the best score for each value of either hyperparameter.  This is how Bergstra and Bengio
+    (2012, fig. 1) compare grid search with random search.  With one hyperparameter, the y axis
+    shows the score.
 
     It is recommended to use `from_search` to create a display.  All parameters are stored as
     attributes.
@@ -93,50 +101,51 @@ class SearchDisplay:
     x : Hyperparameter
         Hyperparameter of the x axis.
     scores : array-like of shape (n_candidates,)
-        Mean test scores, higher is better; candidates without a finite one have failed.
+        Mean test scores; higher is better.  A candidate whose score is not finite has failed.
     y : Hyperparameter, default=None
-        Hyperparameter of the y axis; None shows the scores there.
+        Hyperparameter of the y axis.  With None the y axis shows the scores.
     score_name : str, default="mean test score"
         Label of the scores.
     rounds : array-like of int of shape (n_candidates,), default=None
-        Round in which a search in several rounds tried the candidate.
+        Round in which the candidate was tried, if the search has several rounds.
     best_index : int, default=None
-        Candidate to mark as the best; None marks none.
+        Index of the candidate to mark as the best; None marks none.
     resources : array-like of shape (n_candidates,), default=None
-        What successive halving spent on the candidate.  Lines and margins show only those that got
-        the most, since scores from fewer resources do not compare with theirs.
+        Resources that successive halving gave to the candidate.  Lines and margins show only the
+        candidates that got the most, since scores from fewer resources are not comparable.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the candidates.
     figure_ : matplotlib Figure
-        Figure containing all.
+        Figure containing all axes.
     points_ : list of matplotlib PathCollection
-        The candidates, those of a round together.
+        The candidates, one collection for each round.
     failed_ : matplotlib Line2D or None
-        Crosses of the failed candidates; None if there are none.
+        Crosses that mark the failed candidates; None if there are none.
     best_ : matplotlib PathCollection or None
-        Ring around the best candidate.
+        Ring around the best candidate; None if none is marked.
     colorbar_ : matplotlib Colorbar or None
-        Colours of the scores; None without `y`.
+        Scale of the colours; None without `y`.
     marginal_axes_ : list of matplotlib Axes
-        Axes of the margins: above, for `x`, and at the right, for `y`; may be empty.
+        Axes of the margins: above for `x`, and at the right for `y`.  Empty without margins.
     axes_ : ndarray of matplotlib Axes
-        Those of the candidates and of the margins.
+        `ax_` and the axes of the margins.
     lines_ : list of matplotlib Line2D
-        Best nearby over `x`, and over `y`.
+        Lines of the best score nearby, or dashes at the best score of each category: for `x` and,
+        if there are margins, for `y`.
 
     See Also
     --------
-    LossCurveDisplay : Training, epoch by epoch.
+    LossCurveDisplay : Loss and validation score by epoch.
 
     Notes
     -----
-    Of several candidates in one place the one with the best score is on top, or that of the last
-    round.  The best nearby is the highest score among neighbours, a fifth of all values.  Colours
-    and margins leave out far outliers, scores more than three times the interquartile range below
-    the lower quartile (Tukey, 1977).
+    If candidates of one round have the same position, the one with the best score is drawn on top.
+    Later rounds are drawn over earlier ones.  The best score nearby is the highest among
+    neighbouring values, about a fifth of all values.  Colours and margins leave out far outliers:
+    scores more than three times the interquartile range below the lower quartile (Tukey, 1977).
 
     References
     ----------
@@ -196,14 +205,14 @@ class SearchDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; margins and colours take a part of their room.  With None a figure is
-            made.
+            Axes to plot on.  The margins and the scale of the colours take a part of them.  With
+            None a figure is made.
         marginals : bool, default=True
-            Whether to show the best score by value of `x` and `y` at the margins.
+            Whether margins show the best score for each value of `x` and of `y`.
         scatter_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.scatter` for the candidates.
         line_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.plot` for the best nearby.
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the lines of the best score.
 
         Returns
         -------
@@ -213,9 +222,9 @@ class SearchDisplay:
         Raises
         ------
         ImportError
-            If there is no matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If no score is finite, or `scatter_kw` sets the colour where it is the score.
+            If no score is finite, or if `scatter_kw` sets a colour although colours are scores.
         """
         plt = pyplot(type(self).__name__)
         from matplotlib.collections import PathCollection
@@ -244,7 +253,7 @@ class SearchDisplay:
     def _plot_scores(
         self, scores: Array, scatter_kw: dict[str, Any], line_kw: dict[str, Any]
     ) -> None:
-        """Plot the scores over x, and the failed candidates at the bottom."""
+        """Plot the scores over x, and mark the failed candidates at the bottom."""
         ax, x, failed = self.ax_, self.x.positions, np.isnan(scores)
         best = "best by value" if self.x.is_categorical else "best nearby"
         ax.set_ylabel(self.score_name)
@@ -264,7 +273,7 @@ class SearchDisplay:
         scatter_kw: dict[str, Any],
         line_kw: dict[str, Any],
     ) -> None:
-        """Plot the candidates over x and y, with colours for the scores."""
+        """Plot the candidates over x and y, with their scores as colours."""
         ax, failed = self.ax_, np.isnan(scores)
         fence, lowest = outer_fence(scores), np.nanmin(scores)
         y.set_axis(ax, "y")
@@ -278,36 +287,36 @@ class SearchDisplay:
         self.colorbar_ = self.figure_.colorbar(
             self.points_[0],
             ax=ax,
-            cax=ax.inset_axes(COLORBAR) if marginals else None,
+            cax=ax.inset_axes(COLORBAR_BOUNDS) if marginals else None,
             extend="min" if lowest < self.points_[0].norm.vmin else "neither",
             label=self.score_name,
         )
         corner = {"loc": "lower left", "bbox_to_anchor": (1.02, 1.02), "frameon": False}
         handles: list[Any] = ax.legend(**corner if marginals else {}).legend_handles
         for handle in handles[: len(self.points_)]:
-            handle.set(array=None, color="grey")  # colours are for scores
+            handle.set(array=None, color="grey")  # a colour in the legend would look like a score
 
     def _plot_candidates(
         self, x: Array, y: Array, scores: Array, scatter_kw: dict[str, Any]
     ) -> None:
         """Plot the candidates of one round after the other, and a ring around the best."""
         rounds = np.zeros(len(scores), int) if self.rounds is None else np.asarray(self.rounds)
-        numbers, order = np.unique(rounds), np.argsort(scores)  # in one place, the best on top
-        for number, marker in zip(numbers, cycle(MARKERS), strict=False):
+        numbers, order = np.unique(rounds), np.argsort(scores)  # the best are drawn last, on top
+        for number, marker in zip(numbers, cycle(ROUND_MARKERS), strict=False):
             members = order[rounds[order] == number]
             label = f"round {number}" if len(numbers) > 1 else "candidates"
-            style = POINTS | {"marker": marker, "label": label}
+            style = POINT_STYLE | {"marker": marker, "label": label}
             if self.y is not None:
                 style["c"] = scores[members]
             self.points_.append(self.ax_.scatter(x[members], y[members], **style | scatter_kw))
         best = self.best_index
         if best is not None and np.isfinite(x[best] + y[best]):
             label = f"best: {scores[best]:.3g}"
-            self.best_ = self.ax_.scatter(x[best], y[best], label=label, **RING)
+            self.best_ = self.ax_.scatter(x[best], y[best], label=label, **RING_STYLE)
 
     def _plot_failed(self, x: Array, y: Array, transform: "Transform") -> None:
         if len(x):
-            (self.failed_,) = self.ax_.plot(x, y, transform=transform, **FAILED)
+            (self.failed_,) = self.ax_.plot(x, y, transform=transform, **FAILED_STYLE)
 
     def _plot_best(
         self,
@@ -317,7 +326,10 @@ class SearchDisplay:
         scores: Array,
         line_kw: dict[str, Any],
     ) -> None:
-        """Plot the best score by value of x or y, and the best nearby if they are numbers."""
+        """Plot the best score for each value of a hyperparameter.
+
+        If the values are numbers, a line shows the best score nearby.
+        """
         places, best, nearby = best_nearby(hyperparameter.positions, scores)
 
         def plot(values: Array, **style: Any) -> "list[Line2D]":
@@ -325,22 +337,22 @@ class SearchDisplay:
             return ax.plot(*data, **{"color": "grey"} | style)
 
         if hyperparameter.is_categorical:
-            self.lines_ += plot(best, **DASHES[side] | line_kw)
+            self.lines_ += plot(best, **DASH_STYLES[side] | line_kw)
         else:
             plot(best, linestyle="None", marker=".", zorder=0)
             self.lines_ += plot(nearby, **line_kw)
 
     def _plot_marginals(self, y: Hyperparameter, scores: Array, line_kw: dict[str, Any]) -> None:
-        """Plot the best score by value above, for x, and at the right, for y."""
+        """Plot the best score for each value of x above, and for each value of y at the right."""
         ax = self.ax_
-        ax.set_axes_locator(Corner(ax, *MAIN, "SW"))
-        above = ax.inset_axes(ABOVE, sharex=ax, ylabel="best score")
-        beside = ax.inset_axes(BESIDE, sharey=ax, xlabel="best score")
+        ax.set_axes_locator(Corner(ax, *CANDIDATES_SIZE, "SW"))
+        above = ax.inset_axes(ABOVE_BOUNDS, sharex=ax, ylabel="best score")
+        beside = ax.inset_axes(BESIDE_BOUNDS, sharey=ax, xlabel="best score")
         self.marginal_axes_ = [above, beside]
         self._plot_best(above, self.x, "x", scores, line_kw)
         self._plot_best(beside, y, "y", scores, line_kw)
-        above.tick_params(which="both", labelbottom=False, labelsize="small")
-        beside.tick_params(which="both", labelleft=False, labelsize="small", rotation=90)
+        above.tick_params(labelbottom=False, labelsize="small")
+        beside.tick_params(labelleft=False, labelsize="small", rotation=90)
         above.margins(y=0.1)
         beside.margins(x=0.1)
         above.locator_params(axis="y", nbins=3)
@@ -364,23 +376,23 @@ class SearchDisplay:
         Parameters
         ----------
         search : GridSearchCV, RandomizedSearchCV, or another with `cv_results_`
-            A fitted search.  Where it has several rounds ("round" or, with successive halving,
-            "iter" in `cv_results_`), each gets a marker of its own.
+            A fitted search.  If it has several rounds ("round" or, with successive halving, "iter"
+            in `cv_results_`), each round has its own marker.
         x, y : str, default=None for `y`
-            Hyperparameters of the axes, as in the search, or without the names of the steps of a
-            pipeline where that is unambiguous.  An axis is logarithmic where the search drew from
-            `scipy.stats.loguniform` or an object whose attribute `log` is true, or had a list of
-            numbers in even ratios.
+            Names of the hyperparameters, as in the search.  The names of a pipeline's steps can be
+            left out if that is unambiguous.  An axis is logarithmic if the search drew the
+            hyperparameter from `scipy.stats.loguniform`, from an object whose attribute `log` is
+            true, or from a list of numbers that are spaced as on a logarithmic axis.
         metric : str, default=None
-            Which of several metrics is shown; None is the one that `refit` names, or the only one.
+            Metric to show; None is the one that `refit` names, or the only one.
         ax : matplotlib Axes, default=None
             Axes to plot on; see `plot`.
         marginals : bool, default=True
-            Whether to show the best score by value of `x` and `y` at the margins.
+            Whether margins show the best score for each value of `x` and of `y`.
         scatter_kw : dict, default=None
             Keyword arguments of `matplotlib.axes.Axes.scatter` for the candidates.
         line_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.plot` for the best nearby.
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the lines of the best score.
 
         Returns
         -------
@@ -390,9 +402,9 @@ class SearchDisplay:
         Raises
         ------
         NotFittedError
-            If the search has no results.
+            If the search has no `cv_results_`.
         ValueError
-            If it has no such hyperparameter or metric, or all candidates failed.
+            If the search has no such hyperparameter or metric, or if all candidates failed.
 
         Examples
         --------

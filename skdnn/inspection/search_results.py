@@ -1,4 +1,4 @@
-"""What is to be read off a fitted search."""
+"""Reading hyperparameters and scores from a fitted search."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from skdnn.inspection.hyperparameters import Hyperparameter, is_logarithmic, is_
 
 
 def find_name(choices: Sequence[str], parameter: str, name: str) -> str:
-    """Return the choice of that name, or the only one that has it after the name of a step."""
+    """Return the choice that is `name`, or the only one that has it after the name of a step."""
     matches = [c for c in choices if c == name] or [c for c in choices if c.endswith(f"__{name}")]
     if len(matches) != 1:
         listed = ", ".join(map(repr, matches or choices))
@@ -21,16 +21,16 @@ def find_name(choices: Sequence[str], parameter: str, name: str) -> str:
 
 
 def distributions_of(search: Any, name: str) -> list[Any]:
-    """Return what a search took the values of a hyperparameter from, if it says so."""
+    """Return the lists and distributions that a search drew a hyperparameter from, if known."""
     space = getattr(search, "param_distributions", getattr(search, "param_grid", {}))
     spaces = [space] if isinstance(space, Mapping) else space
     return [space[name] for space in spaces if name in space]
 
 
 def read_hyperparameter(search: Any, parameter: str, name: str) -> Hyperparameter:
-    """Return a hyperparameter of a fitted search.
+    """Return the hyperparameter `name` of a fitted search.
 
-    `parameter` is the argument that asks for `name`, for the message if there is no such.
+    If there is none, the error names `parameter`, the argument that had this value.
     """
     candidates = search.cv_results_["params"]
     choices = list(dict.fromkeys(key for candidate in candidates for key in candidate))
@@ -44,7 +44,7 @@ def read_hyperparameter(search: Any, parameter: str, name: str) -> Hyperparamete
 
 
 def read_scores(search: Any, metric: str | None) -> tuple[str, Array]:
-    """Return the name of a metric in `cv_results_`, and the mean test scores of the candidates."""
+    """Return the name of a metric in `cv_results_`, and the candidates' mean test scores."""
     mean = "mean_test_"
     columns = {k.removeprefix(mean): v for k, v in search.cv_results_.items() if k.startswith(mean)}
     if metric is None:
@@ -56,13 +56,19 @@ def read_scores(search: Any, metric: str | None) -> tuple[str, Array]:
 
 
 def metric_name(search: Any, metric: str) -> str:
-    """Return what the scores of a metric are called; those of a single one are all "score"."""
+    """Return the name of a metric for a label.
+
+    A search with a single metric calls it "score" in `cv_results_`, whatever `scoring` is.
+    """
     scoring = getattr(search, "scoring", None)
     return scoring if metric == "score" and isinstance(scoring, str) else metric
 
 
 def best_candidate(search: Any, metric: str, scores: Array) -> int:
-    """Return the candidate that the search chose or, by another metric, that of the best score."""
+    """Return the index of the candidate that the search chose.
+
+    If it did not choose by this metric, the index is that of the best score.
+    """
     if hasattr(search, "best_index_") and metric in ("score", getattr(search, "refit", None)):
         return int(search.best_index_)
     scores = comparable(scores, search.cv_results_.get("n_resources"))
@@ -70,7 +76,7 @@ def best_candidate(search: Any, metric: str, scores: Array) -> int:
 
 
 def comparable(scores: Array, resources: Any) -> Array:
-    """Return the scores of the candidates that got the most resources, and nan for all others.
+    """Return the scores, with nan for each candidate that did not get the most resources.
 
     Examples
     --------

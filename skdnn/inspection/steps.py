@@ -1,4 +1,4 @@
-"""The network at the end of pipelines and searches, and what comes before it."""
+"""The network at the end of a pipeline or search, and the steps before it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from skdnn.estimators.base import BaseMLP
 
 
 def split_steps(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
-    """Return the steps that X goes through before the network, and the network's estimator.
+    """Return the steps of pipelines before the network, and the network's estimator.
 
     Parameters
     ----------
@@ -21,19 +21,19 @@ def split_steps(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
     Returns
     -------
     steps : list of Pipeline
-        Without the network; empty where it gets X itself.
+        The steps before the network, from outer to inner pipelines; empty if there are none.
     net : MLPClassifier or MLPRegressor
         The network, fitted or not.
 
     Raises
     ------
     NotFittedError
-        If a search is not fitted.
+        If a search has no `best_estimator_`.
     TypeError
-        If there is no network of skdnn at the end.
+        If the estimator neither is nor ends in a network of skdnn.
     """
     if isinstance(estimator, BaseSearchCV):
-        missing = "%(name)s has no best_estimator_: call fit, with refit=True."
+        missing = "%(name)s has no best_estimator_: call fit with refit=True."
         check_is_fitted(estimator, "best_estimator_", msg=missing)
         return split_steps(estimator.best_estimator_)
     if isinstance(estimator, Pipeline):
@@ -48,14 +48,14 @@ def split_steps(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
 
 
 def fitted_network(estimator: Any) -> tuple[list[Pipeline], BaseMLP]:
-    """Return the same as `split_steps`, of what must be fitted."""
+    """Return what `split_steps` returns, or raise NotFittedError if the network is not fitted."""
     steps, net = split_steps(estimator)
     check_is_fitted(net)
     return steps, net
 
 
 def by_name(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
-    """Return estimators by name: their own, or that of the network's class and a number."""
+    """Return estimators by name; without given names, the network's class and a number."""
     if isinstance(estimators, Mapping):
         return dict(estimators)
     return {f"{type(split_steps(e)[1]).__name__} {i}": e for i, e in enumerate(estimators, 1)}

@@ -28,62 +28,69 @@ from skdnn.model_selection.shrinking import Candidate, Space, is_in, shrink_spac
 class CoarseToFineSearchCV(BaseSearchCV):
     """Random search with cross-validation in rounds, from coarse to fine.
 
-    The first round is that of `RandomizedSearchCV`.  After every round each range shrinks around
-    the best candidates so far, and each list keeps the values that they have; the next round draws
-    from what is left.  So most fits are spent where the good candidates are, for the price of
-    missing what the first round has not seen: give it enough candidates.
+    The first round draws candidates as `RandomizedSearchCV` does.  After every round each range
+    shrinks around the best candidates so far, and each list keeps only the values that these
+    candidates have.  The next round draws from what is left.  So most fits are spent near good
+    candidates.  In return, the search cannot find what the first round has missed: give it enough
+    candidates.
 
     Parameters
     ----------
     estimator : estimator
-        What is tuned, with a ``score`` unless `scoring` is given.
+        The estimator to tune.  It needs a ``score`` method unless `scoring` is given.
     param_distributions : dict or list of dicts
-        Lists and distributions, such as `search_space` returns, by the names of parameters.  Of a
-        list of dicts every candidate has one, drawn at random; those dicts go on that could have
-        drawn one of the best, each shrunk around its own.
+        Lists and distributions by the names of parameters, such as `search_space` returns.  If it
+        is a list of dicts, every candidate is drawn from one of them, chosen at random.  After a
+        round a dict stays only if it could have drawn one of the best candidates, and it shrinks
+        around the best candidates that it could have drawn.
     n_rounds : int, default=3
-        Rounds, unless nothing is left, or a callback asks at the end of one to stop.
+        Number of rounds.  The search ends earlier if no candidates are left, or if a callback asks
+        to stop at the end of a round.
     n_iter : int, default=20
-        Candidates a round.  None is drawn that an earlier round has evaluated, so where there are
-        but lists a round may have fewer, and the search ends when nothing is left.
+        Number of candidates in a round.  A candidate that an earlier round has evaluated is not
+        drawn again.  So if there are only lists, a round may have fewer candidates, and the search
+        ends when none are left.
     shrink : float in (0, 1], default=0.5
-        Width of a range over its width in the round before, on its own scale: that of the quantiles
-        of the distribution, which for `loguniform` is the logarithm.
+        Width of a range, divided by its width in the round before.  Widths are measured in
+        quantiles of the distribution, so `loguniform` shrinks in the logarithm.
     keep : float in (0, 1], default=0.25
-        Share of all candidates so far that are the best.  A range shrinks around their mean, as
-        near as can be where it is to stay within the range before and to hold the best of all.
+        Fraction of all candidates so far that count as the best.  A range shrinks around their
+        mean.  It is shifted as little as possible to contain the best candidate of all and to stay
+        inside the range before.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is scored, as in `RandomizedSearchCV`.
+        The metrics, as in `RandomizedSearchCV`.
     n_jobs : int or None, default=None
-        Fits at a time.
+        Number of fits to run in parallel.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate to all rows.  With several metrics, the name of the one
-        that ranks the candidates.  A callable chooses `best_index_` at the end, as in
-        `RandomizedSearchCV`; the ranges shrink by the score, so there must be no more than one.
+        Whether to refit the best candidate to all rows.  With several metrics it must be the name
+        of the one that ranks the candidates.  A callable chooses `best_index_` at the end, as in
+        `RandomizedSearchCV`.  It needs a single metric, because ranges shrink by the score.
     cv : int, splitter, iterable or None, default=None
-        The folds, the same for all candidates even where a splitter would draw new ones.
+        The folds.  All candidates get the same folds, even if a splitter would draw new ones.
     verbose : int, default=0
-        How much to print.  The candidates are evaluated in small groups, so 1 is a line for each.
+        How much to print.  The candidates are evaluated in small groups, and 1 prints a line for
+        each group.
     pre_dispatch : int or str, default="2*n_jobs"
-        Fits that are handed to the workers ahead.
+        Number of fits that are handed to the workers in advance.
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates.
     error_score : "raise" or float, default=nan
-        Score of a fit that fails.  Candidates of score nan are never among the best, and a round of
-        nothing else shrinks nothing.
+        Score of a fit that fails.  Candidates with score nan are never among the best.  Nothing
+        shrinks as long as all candidates have score nan.
     return_train_score : bool, default=False
         Whether to score the training rows too.
 
     Attributes
     ----------
     rounds_ : list
-        What each round drew from, in the form of `param_distributions`.  A shrunk distribution
-        has ``support()``, its smallest and largest value, and shows them when printed.
+        What each round drew from, in the form of `param_distributions`.  A shrunk distribution has
+        a method ``support()``, which returns its smallest and its largest value.  It also shows
+        them when it is printed.
     cv_results_ : dict of ndarray
-        As that of `RandomizedSearchCV`, with the column "round", counted from 1.
+        As in `RandomizedSearchCV`, with a further column "round", counted from 1.
     best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
 multimetric_, classes_, n_features_in_, feature_names_in_
-        As those of `RandomizedSearchCV`.
+        As in `RandomizedSearchCV`.
 
     See Also
     --------
@@ -91,13 +98,13 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 
     Notes
     -----
-    Distributions shrink that have ``ppf`` and ``cdf``, as the frozen ones of `scipy.stats` and
-    `layers` do.  One that has only ``rvs`` stays as it is.
+    A distribution shrinks if it has ``ppf`` and ``cdf``, as `layers` and the frozen distributions
+    of `scipy.stats` have.  A distribution that has only ``rvs`` stays as it is.
 
-    Ctrl-C ends the search, also where the fit that is running would take it for its own: the
-    candidates evaluated before are kept, the best of them is refitted, and a warning says so.
-    Before the first is evaluated, and during the refit, it raises KeyboardInterrupt; after the
-    latter `cv_results_` and `best_params_` are there.
+    Ctrl-C ends the search, even if the fit that is running would catch the interrupt itself.  The
+    candidates evaluated so far are kept, the best of them is refitted, and a warning says so.
+    Before the first candidate is evaluated, and during the refit, Ctrl-C raises KeyboardInterrupt.
+    If it interrupts the refit, `cv_results_` and `best_params_` are available.
 
     Examples
     --------
@@ -169,7 +176,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     def _run_search(
         self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None
     ) -> None:
-        """Search; see `BaseSearchCV`."""
+        """Run the search; `BaseSearchCV.fit` calls this."""
         self._evaluations = Evaluations(
             evaluate_candidates,
             super()._format_results,
@@ -185,7 +192,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         return self._evaluations.collect(*args)
 
     def _search(self, evaluations: Evaluations, context: Any) -> None:
-        """Run the rounds until they are over or interrupted."""
+        """Run the rounds until they end or are interrupted."""
         context = context.subcontext(task_name="search", max_subtasks=self.n_rounds)
         context.call_on_fit_task_begin(estimator=self)
         try:
@@ -200,11 +207,11 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
         if not evaluations.table:
             raise evaluations.error or ValueError("param_distributions has no candidates.")
-        self.cv_results_ = evaluations.table  # now, for the refit may be interrupted
+        self.cv_results_ = evaluations.table  # set now, since the refit may be interrupted
         context.call_on_fit_task_end(estimator=self)
 
     def _run_rounds(self, evaluations: Evaluations, context: Any) -> None:
-        """Draw and evaluate candidates, and shrink what they are drawn from."""
+        """Draw and evaluate the candidates of each round, and shrink the spaces after it."""
         given, rng = self.param_distributions, check_random_state(self.random_state)
         spaces = [given] if isinstance(given, dict) else given
         self.rounds_: list[Space | list[Space]] = []
@@ -221,14 +228,15 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     def _run_round(
         self, number: int, candidates: list[Candidate], evaluations: Evaluations, context: Any
     ) -> bool:
-        """Evaluate candidates in groups; return whether a callback wants to stop."""
+        """Evaluate the candidates of a round in groups; return whether a callback asks to stop."""
         context = context.subcontext(
             task_name="round",
             max_subtasks=len(candidates) * self.n_splits_,
             sequential_subtasks=False,
         ).call_on_fit_task_begin(estimator=self)
         n_jobs = effective_n_jobs(self.n_jobs)
-        size = 2 * n_jobs if n_jobs > 1 else 1  # larger ones leave fewer jobs waiting at their ends
+        # Workers are idle at the end of a group, so a group has more than one candidate for each.
+        size = 2 * n_jobs if n_jobs > 1 else 1
         try:
             for start in range(0, len(candidates), size):
                 group = candidates[start : start + size]
@@ -238,7 +246,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         return context.call_on_fit_task_end(estimator=self)
 
     def _best(self, evaluations: Evaluations) -> list[Candidate]:
-        """Return the best candidates so far, the best of all first; none where all have failed."""
+        """Return the best candidates so far, the best of all first; none if all have failed."""
         if not evaluations.table:
             return []
         scores = self._scores(evaluations.table)
@@ -266,7 +274,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 def draw(
     spaces: list[Space], n: int, tried: list[Candidate], rng: np.random.RandomState
 ) -> list[Candidate]:
-    """Return n candidates that are not among those tried, or fewer where there are no more."""
-    n_draws = len(ParameterSampler(spaces, n + len(tried)))  # no more than lists have
+    """Return n candidates that have not been tried, or fewer if there are no more."""
+    n_draws = len(ParameterSampler(spaces, n + len(tried)))  # lists may have fewer candidates
     drawn = ParameterSampler(spaces, n_draws, random_state=rng)
     return list(islice((candidate for candidate in drawn if not is_in(candidate, tried)), n))

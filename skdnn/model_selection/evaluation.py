@@ -1,4 +1,4 @@
-"""Candidates, evaluated in groups so small that little is lost where a search is interrupted."""
+"""Evaluation of candidates in small groups, so that little is lost if a search is interrupted."""
 
 import re
 import signal
@@ -18,19 +18,19 @@ ErrorScore: TypeAlias = float | Literal["raise"]
 
 
 class Interrupted(BaseException):
-    """An interrupt that no estimator takes for its own, as some do with KeyboardInterrupt."""
+    """Ctrl-C during a search.  Estimators do not catch it, as some catch KeyboardInterrupt."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise `Interrupted` where it would raise KeyboardInterrupt."""
+    """Let Ctrl-C raise `Interrupted` instead of KeyboardInterrupt."""
 
     def interrupt(*_: object) -> None:
         raise Interrupted
 
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # other threads are not interrupted, and another handler knows better
+        yield  # only the main thread is interrupted, and a user's own handler stays
         return
     try:
         signal.signal(signal.SIGINT, interrupt)
@@ -47,7 +47,7 @@ class SameSplits:
         self.splits: list[Any] | None = None
 
     def split(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """Return what the splitter returned the first time."""
+        """Return the splits of the first call."""
         if self.splits is None:
             self.splits = list(self.cv.split(*args, **kwargs))
         return self.splits
@@ -55,39 +55,49 @@ class SameSplits:
 
 @dataclass(frozen=True)
 class Continued:
-    """A task of a callback context, for subtasks that are numbered from 0 in every group."""
+    """A callback context whose subtasks are numbered on from group to group.
+
+    `BaseSearchCV` numbers the subtasks of every group from 0.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        The context of a round.
+    n_before : int
+        Number of subtasks in the groups before.
+    """
 
     context: Any
     n_before: int
 
     def subcontext(self, task_name: str, task_id: int) -> Any:
-        """Make the context of a subtask, numbered after those of the groups before."""
+        """Return the context of a subtask, numbered after the subtasks of the groups before."""
         return self.context.subcontext(task_name=task_name, task_id=self.n_before + task_id)
 
 
 class Evaluations:
     """The candidates evaluated so far, and the table of their scores.
 
-    `BaseSearchCV` makes the table anew after every group, and raises an error where every fit of a
-    group fails.  Here the table is made when it is asked for, and has what failed too.
+    `BaseSearchCV` makes the table anew after every group, and raises an error if every fit of a
+    group fails.  Here `update` makes the table, which includes candidates that failed.
 
     Parameters
     ----------
     evaluate, tabulate : callable
         ``evaluate_candidates`` and ``_format_results`` of `BaseSearchCV`.
     cv : splitter
-        Splits alike every time.
+        It must return the same splits at every call.
     error_score : float or "raise"
-        Score of a fit that failed.
+        Score of a fit that fails.
 
     Attributes
     ----------
     candidates, rounds : list of dict, list of int
-        All candidates, and the round of each.
+        All candidates so far, and the round of each.
     table : dict
         ``cv_results_`` as of the last `update`; empty as long as every fit has failed.
     error : ValueError or None
-        What was raised where every fit of a group failed.
+        The error that was raised when every fit of a group failed.
     """
 
     def __init__(
@@ -103,17 +113,15 @@ class Evaluations:
         self.rounds: list[int] = []
         self.table: dict[str, Any] = {}
         self.error: ValueError | None = None
-        self._failed: list[int] = []  # places of the candidates that are not in _results
-        self._results: list[
-            dict[str, Any]
-        ] = []  # of every fit, those of a candidate one after the other
+        self._failed: list[int] = []  # indices of the candidates that are not in _results
+        self._results: list[dict[str, Any]] = []  # one for each fit, candidate by candidate
         self._n_splits = 0
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # a search is sent to its workers, which need nothing of this
+        return type(None), ()  # workers get a pickle of the search, and need nothing of this
 
     def evaluate(self, group: list[Candidate], round_: int, context: Continued) -> None:
-        """Fit and score some candidates."""
+        """Fit and score a group of candidates."""
         failed = self._try(group, context)
         if failed:
             self._failed += range(len(self.candidates), len(self.candidates) + len(group))
@@ -123,7 +131,7 @@ class Evaluations:
             warnings.warn(f"Scores are set to {self._error_score}: {self.error}", FitFailedWarning)
 
     def _try(self, group: list[Candidate], context: Continued) -> bool:
-        """Return whether every fit of a group has failed."""
+        """Evaluate a group of candidates; return whether every fit has failed."""
         try:
             self._evaluate(group, self._cv, callback_ctx=context)
         except ValueError as error:
@@ -140,24 +148,24 @@ class Evaluations:
         results: list[dict[str, Any]],
         more_results: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Be ``_format_results``, but put it off: note the results, return the table to be."""
+        """Stand in for `_format_results`: store the results, and return the dict to be filled."""
         self._n_splits, self._results = n_splits, results
         return self.table
 
     def update(self) -> None:
-        """Make the table of all candidates so far."""
+        """Fill the table with all candidates so far."""
         n = self._n_splits
         results = self._results[: n * (len(self.candidates) - len(self._failed))]
         if not results:
             return
-        for place in self._failed:
-            results[n * place : n * place] = [failure(results[0], self._error_score)] * n
+        for index in self._failed:
+            results[n * index : n * index] = [failure(results[0], self._error_score)] * n
         candidates, columns = self.candidates.copy(), {"round": self.rounds}
         self.table.update(self._tabulate(candidates, n, results, columns))
 
 
 def failure(result: dict[str, Any], error_score: ErrorScore) -> dict[str, Any]:
-    """Return what would be there instead of `result` if the fit had failed."""
+    """Return the result of a fit that failed, with the entries of `result`."""
     failed = result | {"fit_time": np.nan, "score_time": np.nan}
     for name in result.keys() & {"test_scores", "train_scores"}:
         several = isinstance(result[name], dict)

@@ -1,8 +1,8 @@
-"""Spaces of hyperparameters, shrunk around the best of what was drawn from them.
+"""Search spaces, shrunk around the best candidates that were drawn from them.
 
-Whatever its scale, a distribution is a function from [0, 1] to values, its quantiles; to shrink
-it is to draw from a part of [0, 1] only.  So a range on a log scale shrinks in the logarithm, and
-integers stay integers.
+The quantile function of a distribution takes numbers in [0, 1] to values, on whatever scale.  A
+distribution is shrunk by drawing from a part of [0, 1] only.  So a range on a log scale shrinks in
+the logarithm, and integers stay integers.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,14 @@ class Shrunk:
     Parameters
     ----------
     distribution : object with ``ppf`` and ``cdf``
-        Such as the frozen distributions of `scipy.stats`, and `layers`.
+        A frozen distribution of `scipy.stats`, or `layers`, for example.
     low, high : float or ndarray, default=0.0 and 1.0
-        The quantiles, 0 ≤ low < high ≤ 1; an array has one for every dimension of what is drawn.
+        The quantiles, 0 ≤ low < high ≤ 1.  If values have several dimensions, as those of `layers`
+        have, they are arrays.
 
     Examples
     --------
-    The middle third of three decades is a decade:
+    The middle third of three decades is one decade:
 
     >>> from scipy.stats import loguniform
     >>> Shrunk(loguniform(1e-4, 1e-1), 1 / 3, 2 / 3)
@@ -57,7 +58,7 @@ class Shrunk:
         best : list
             The best values so far, the best of all first.
         factor : float in (0, 1]
-            Width of the new range over that of this one, in quantiles.
+            Width of the new range, divided by the width of this one, both in quantiles.
 
         Returns
         -------
@@ -79,7 +80,7 @@ class Shrunk:
         return hasattr(self.distribution, "pmf")
 
     def _values(self, u: Any) -> Any:
-        """Return the values at quantiles."""
+        """Return the values at the quantiles u."""
         if not self._is_discrete:
             return self.distribution.ppf(u)
         # Some distributions have no largest integer: the quantile just below 1 stands in for it.
@@ -88,7 +89,10 @@ class Shrunk:
         return np.maximum(values, smallest).astype(int)
 
     def _place(self, value: Any) -> Any:
-        """Return the quantile that a value is, the middle one where it is several."""
+        """Return the quantile of a value.
+
+        A discrete value covers a range of quantiles, and the middle of the range is returned.
+        """
         place = self.distribution.cdf(value)
         return place - self.distribution.pmf(value) / 2 if self._is_discrete else place
 
@@ -98,7 +102,7 @@ class Shrunk:
 
 
 def describe(distribution: Any) -> str:
-    """Return how a distribution is written."""
+    """Return a distribution as text."""
     if not hasattr(distribution, "dist"):
         return repr(distribution)
     arguments = [str(value) for value in distribution.args]
@@ -107,10 +111,10 @@ def describe(distribution: Any) -> str:
 
 
 def shrink(values: Any, best: list[Any], factor: float) -> Any:
-    """Return what is left of the values of a hyperparameter, a list or a distribution.
+    """Return the values of a hyperparameter, a list or a distribution, shrunk around the best.
 
-    A list keeps what `best` has of it, a distribution the part around `best`; one that does not
-    tell its quantiles stays as it is.
+    A list keeps the values that are in `best`.  A distribution keeps the part around `best`.  A
+    distribution without ``ppf`` and ``cdf`` stays as it is.
     """
     if not hasattr(values, "rvs"):
         return [value for value in values if is_in(value, best)]
@@ -122,9 +126,9 @@ def shrink(values: Any, best: list[Any], factor: float) -> Any:
 
 
 def shrink_spaces(spaces: list[Space], best: list[Candidate], factor: float) -> list[Space]:
-    """Return the spaces, each shrunk around those of the best candidates that it could draw.
+    """Return the spaces, each shrunk around the best candidates that it could have drawn.
 
-    A space that could draw none of them is left out.
+    A space that could have drawn none of them is left out.
     """
     parts = []
     for space in spaces:
@@ -140,19 +144,19 @@ def shrink_spaces(spaces: list[Space], best: list[Candidate], factor: float) -> 
 
 
 def could_draw(space: Space, candidate: Candidate) -> bool:
-    """Whether a candidate has the names of a space, and values of its lists."""
+    """Whether a candidate has the names that a space has, and values from its lists."""
     return space.keys() == candidate.keys() and all(
         hasattr(values, "rvs") or is_in(candidate[name], values) for name, values in space.items()
     )
 
 
 def is_in(value: object, values: Iterable[object]) -> bool:
-    """Whether `values` have one that is the same."""
+    """Whether a value equals one of `values`."""
     return any(same(value, other) for other in values)
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values, or two candidates, are equal; of arrays, == does not say."""
+    """Whether two values or candidates are equal; arrays are compared as a whole."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):

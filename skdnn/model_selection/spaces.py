@@ -1,4 +1,4 @@
-"""Where to search: distributions of the hyperparameters of a network."""
+"""Search spaces: distributions of the hyperparameters of a network."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -16,24 +16,26 @@ from skdnn.model_selection.shrinking import Space
 
 @dataclass(frozen=True)
 class layers:  # noqa: N801 - named as scipy names its distributions
-    """A distribution of `hidden_layer_sizes`: so many layers, all of one width.
+    """A distribution of `hidden_layer_sizes` in which all layers have the same width.
 
-    The depth is uniform over the integers, the width uniform in its logarithm and rounded; the two
-    are independent.  One width for all layers, for in a large comparison (Larochelle et al., 2009)
-    that was as good as widths that decrease or increase or better, and it leaves two numbers to
-    search, whatever the depth.
+    The depth is uniform over the integers.  The width is uniform in its logarithm, and rounded.
+    Depth and width are independent.
+
+    All layers have the same width for two reasons.  In a large comparison (Larochelle et al., 2009)
+    this was as good as widths that decrease or increase, or better.  It also leaves only two
+    numbers to search, whatever the depth.
 
     Parameters
     ----------
     depth : tuple of int, default=(1, 4)
-        Fewest and most hidden layers.
+        Smallest and largest number of hidden layers.
     width : tuple of int, default=(16, 512)
-        Fewest and most units of a layer.
+        Smallest and largest number of units in a layer.
 
     Raises
     ------
     ValueError
-        If a range is not two integers, at least 1, the smaller one first.
+        If a range is not two integers of at least 1, the smaller one first.
 
     References
     ----------
@@ -60,19 +62,19 @@ class layers:  # noqa: N801 - named as scipy names its distributions
                 and 1 <= limits[0] <= limits[1]
             ):
                 raise ValueError(
-                    f"{name} must be two integers, the fewest and the most, at least 1. "
+                    f"{name} must be two integers of at least 1, the smaller one first. "
                     f"Got {limits!r} instead."
                 )
 
     def rvs(
         self, size: int | None = None, random_state: int | np.random.RandomState | None = None
     ) -> Any:
-        """Draw sizes, a tuple of int, or a list of `size` such tuples."""
+        """Draw sizes of layers: a tuple of int, or a list of `size` such tuples."""
         shape = (2,) if size is None else (size, 2)
         return self.ppf(uniform.rvs(size=shape, random_state=random_state))
 
     def ppf(self, u: Any) -> Any:
-        """Return the sizes at u, of shape (2,) or (size, 2): quantiles of depth and of width."""
+        """Return the sizes at the quantiles u of depth and width, of shape (2,) or (size, 2)."""
         if np.ndim(u) == 2:
             return [self.ppf(row) for row in u]
         fewest, most = self.depth
@@ -81,7 +83,10 @@ class layers:  # noqa: N801 - named as scipy names its distributions
         return (round(narrow * (wide / narrow) ** u[1]),) * depth
 
     def cdf(self, sizes: tuple[int, ...]) -> Array:
-        """Return the quantiles of the depth, in the middle of its step, and of the width."""
+        """Return the quantiles of the depth and of the width.
+
+        A depth has a range of quantiles, and the middle of the range is returned.
+        """
         fewest, most = self.depth
         depth = (len(sizes) - fewest + 0.5) / (most - fewest + 1)
         narrow, wide = self.width
@@ -89,9 +94,9 @@ class layers:  # noqa: N801 - named as scipy names its distributions
         return np.array([depth, width])
 
 
-# Every hyperparameter with the smallest space that has it.  No two values of different ones may
-# contradict each other or leave one another without effect: see `check_combination`.
-SIZES = ("small", "medium", "large")
+# Every hyperparameter with the smallest space that has it, and its values.  A value must not
+# contradict a value of another hyperparameter or leave it without effect: see `check_combination`.
+SPACE_SIZES = ("small", "medium", "large")
 SPACE: dict[str, tuple[str, Any]] = {
     "learning_rate_init": ("small", loguniform(1e-4, 1e-1)),
     "hidden_layer_sizes": ("small", layers()),
@@ -108,47 +113,54 @@ SPACE: dict[str, tuple[str, Any]] = {
 
 
 def search_space(estimator: Any, *, size: str = "small") -> Space:
-    """Return distributions of the hyperparameters of a network, to be searched at random.
+    """Return lists and distributions of a network's hyperparameters, for a random search.
 
-    They are for `RandomizedSearchCV`, `HalvingRandomSearchCV` and `CoarseToFineSearchCV`.
+    They are the ``param_distributions`` of `RandomizedSearchCV`, `HalvingRandomSearchCV` or
+    `CoarseToFineSearchCV`.
 
     Parameters
     ----------
     estimator : estimator
-        An `MLPClassifier` or `MLPRegressor`, or a pipeline or any other meta-estimator with one in
-        it; the names have the prefixes that it wants.
+        An `MLPClassifier` or `MLPRegressor`, or a pipeline or other meta-estimator that contains
+        one.  The names in the result have the prefixes that the meta-estimator needs.
     size : {"small", "medium", "large"}, default="small"
-        How many hyperparameters: 4, 8 or 11.
+        How many hyperparameters to search: 4, 8 or 11.
 
     Returns
     -------
     dict of str to distribution or list
-        The ``param_distributions``.  What would have no effect beside the parameters that the
-        network has already, or would contradict them, is left out: with "lbfgs" most of it, with
-        a `warmup` "one_cycle".  A solver that is not in the table stays as it is.
+        The ``param_distributions``.  They depend on the parameters that the network has.  Values
+        that would contradict these, or have no effect beside them, are left out: most values with
+        "lbfgs", and "one_cycle" with a `warmup`.  The solver is searched only if the network's
+        solver is in the table below.
 
     Raises
     ------
+    TypeError
+        If `estimator` is not an estimator.
     ValueError
-        If there is no network in `estimator`, or several; or `size` is none of the three.
+        If `estimator` contains no network, or several, or if `size` is none of the three.
 
     Notes
     -----
-    At random, because only few hyperparameters matter, and others on other data (Bergstra and
-    Bengio, 2012).  "log" is a positive number of unknown order of magnitude, drawn uniformly in its
-    logarithm (Bengio, 2012), as ``10 ** uniform``.  The ranges are made for standardised inputs.
+    The search is random because only a few hyperparameters matter, and which ones depends on the
+    data (Bergstra and Bengio, 2012).  The ranges are meant for standardised inputs.
+
+    In the table, "size" is the smallest space that has the hyperparameter.  "log" marks a positive
+    number of unknown order of magnitude.  It is drawn uniformly in its logarithm, as
+    ``10 ** uniform`` (Bengio, 2012).
 
     ==================  ======  ======================  =========================================
-    hyperparameter      from    values                  why
+    hyperparameter      size    values                  why
     ==================  ======  ======================  =========================================
     learning_rate_init  small   1e-4 to 1e-1, log       often the most important one (Bengio,
                                                         2012); around Adam's 0.001 (Kingma and
-                                                        Ba, 2015), and more for short trainings
+                                                        Ba, 2015), and larger for short trainings
     hidden_layer_sizes  small   1 to 4 layers of        see `layers`; more units than needed do
                                 16 to 512 units, log    not hurt much (Bengio, 2012)
     batch_size          small   32, 64, "auto" (200)    32 is a good default (Bengio, 2012)
-    alpha               small   1e-5 to 1, log          from none to strong: it is divided by the
-                                                        rows of the batch
+    alpha               small   1e-5 to 1, log          from weak to strong; it is divided by the
+                                                        number of rows in the batch
     dropout             medium  0 to 0.5                0.5 is close to the best for hidden units
                                                         of many networks (Srivastava et al., 2014)
     batch_norm          medium  no, yes                 allows larger learning rates (Ioffe and
@@ -158,10 +170,10 @@ def search_space(estimator: Any, *, size: str = "small") -> Space:
     learning_rate       medium  "constant", "cosine",   annealed (Loshchilov and Hutter, 2017), or
                                 "one_cycle"             with a rise to large rates (Smith, 2018)
     weight_decay        large   1e-4 to 1, log          its best value depends less on the learning
-                                                        rate than that of a penalty in the gradient
-                                                        (Loshchilov and Hutter, 2019)
-    solver              large   "adam", "nadam",        relatives, for which one range of learning
-                                "rmsprop"               rates will do
+                                                        rate than the best alpha does (Loshchilov
+                                                        and Hutter, 2019)
+    solver              large   "adam", "nadam",        similar, so that one range of learning
+                                "rmsprop"               rates is enough
     init                large   "he_normal",            for ReLU and its family (He et al., 2015),
                                 "glorot_uniform",       for units that saturate (Glorot and Bengio,
                                 "orthogonal"            2010), orthogonal (Saxe et al., 2014)
@@ -198,10 +210,10 @@ def search_space(estimator: Any, *, size: str = "small") -> Space:
     mlpclassifier__batch_size
     mlpclassifier__alpha
     """
-    if size not in SIZES:
-        raise ValueError(f"size must be one of {SIZES}. Got {size!r} instead.")
+    if size not in SPACE_SIZES:
+        raise ValueError(f"size must be one of {SPACE_SIZES}. Got {size!r} instead.")
     prefix, network = find_network(estimator)
-    sizes = SIZES[: SIZES.index(size) + 1]
+    sizes = SPACE_SIZES[: SPACE_SIZES.index(size) + 1]
     space = {name: values for name, (level, values) in SPACE.items() if level in sizes}
     if network.solver not in SPACE["solver"][1]:
         space.pop("solver", None)
@@ -209,42 +221,44 @@ def search_space(estimator: Any, *, size: str = "small") -> Space:
 
 
 def find_network(estimator: Any) -> tuple[str, BaseMLP]:
-    """Return the one network in an estimator, and the prefix of its parameters."""
+    """Return the prefix of the parameters of the one network in an estimator, and the network."""
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        raise TypeError(f"estimator must be an estimator, an object. Got {estimator!r} instead.")
+        raise TypeError(
+            f"estimator must be an instance of an estimator. Got {estimator!r} instead."
+        )
     parts = {"": estimator, **estimator.get_params(deep=True)}
     parts = {name: part for name, part in parts.items() if hasattr(part, "fit")}
     networks = [name for name, part in parts.items() if isinstance(part, BaseMLP)]
     if len(networks) != 1:
         found = [f"{name} ({type(part).__name__})" for name, part in parts.items() if name]
         raise ValueError(
-            f"There must be one MLPClassifier or MLPRegressor of skdnn in the estimator; "
-            f"{type(estimator).__name__} has {len(networks)}, its parts are {found}."
+            "estimator must contain exactly one MLPClassifier or MLPRegressor of skdnn. "
+            f"{type(estimator).__name__} has {len(networks)}; its parts are {found}."
         )
     (name,) = networks
     return f"{name}__" if name else "", parts[name]
 
 
 def compatible(network: BaseMLP, space: Space) -> Space:
-    """Return what of a space goes with the parameters that a network has."""
+    """Return the part of a space that is compatible with the parameters that a network has."""
     before = complaints(network)
 
-    def goes(name: str, value: object) -> bool:
+    def fits(name: str, value: object) -> bool:
         return complaints(clone(network).set_params(**{name: value})) <= before
 
     kept = {}
     for name, values in space.items():
         if isinstance(values, list):
-            values = [value for value in values if goes(name, value)]
+            values = [value for value in values if fits(name, value)]
             if len(values) > 1:
                 kept[name] = values
-        elif all(goes(name, value) for value in values.rvs(size=20, random_state=0)):
+        elif all(fits(name, value) for value in values.rvs(size=20, random_state=0)):
             kept[name] = values
     return kept
 
 
 def complaints(network: BaseMLP) -> set[str]:
-    """Return what `fit` would say about a combination of hyperparameters."""
+    """Return the errors and warnings of `fit` about a combination of hyperparameters."""
     try:
         check_combination(network)
     except ValueError as error:

@@ -540,13 +540,11 @@ def test_a_full_disk_does_not_end_the_fit(cls, path, monkeypatch):
         monkeypatch.setattr(os, "replace", no_space if epoch in (2, 6) else undisturbed)
 
     model = small(cls).set_callbacks(Checkpoint(path, 1e-9), Recorder(look))
-    with pytest.warns(
-        UserWarning, match=r"net\.ckpt' could not be written.*No space left"
-    ) as caught:
+    with pytest.warns(UserWarning, match=r"net\.ckpt' could not be .*No space left") as caught:
         assert_same(model.fit(X, y_for(cls)), whole)
     assert seen == [1, 2, 2, 4, 5, 5]
     assert load_checkpoint(path).n_iter_ == 5  # the last good one
-    assert sum("is not written" in str(warning.message) for warning in caught) == 2
+    assert sum("could not be written" in str(warning.message) for warning in caught) == 2
     assert [file.name for file in path.parent.iterdir()] == ["net.ckpt"]
 
 

@@ -204,7 +204,7 @@ def test_prefixes(estimator, prefix):
 
 def test_without_a_network():
     pipe = make_pipeline(StandardScaler(), LogisticRegression())
-    message = r"Pipeline has 0, its parts are .*standardscaler \(StandardScaler\).*Logistic"
+    message = r"Pipeline has 0; its parts are .*standardscaler \(StandardScaler\).*Logistic"
     with pytest.raises(ValueError, match=message):
         search_space(pipe)
 
@@ -224,7 +224,7 @@ def test_bad_sizes(size):
 
 @pytest.mark.parametrize("estimator", [MLPClassifier, None, {"alpha": 1}])
 def test_no_estimator(estimator):
-    with pytest.raises(TypeError, match="estimator must be an estimator, an object"):
+    with pytest.raises(TypeError, match="estimator must be an instance of an estimator"):
         search_space(estimator)
 
 
