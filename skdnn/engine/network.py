@@ -92,7 +92,7 @@ class Network:
         for layer, views in self._views_by_layer(self.parameters.values):
             layer.bind(views)
 
-    def _views_by_layer(self, vector: Array) -> list[tuple[Any, list]]:
+    def _views_by_layer(self, vector: Array) -> list[tuple[Any, list[Any]]]:
         """Cut `vector` and return every layer that has parameters with its views."""
         views = iter(self.parameters.cut(vector))
         return [(layer, [next(views) for _ in layer.slots]) for layer in self.layers if layer.slots]
@@ -300,14 +300,14 @@ class Network:
         """Return another network with the same layers on other numbers, cut in the same way."""
         return Network(made(self._specifications()), parameters.values.dtype, parameters)
 
-    def __getstate__(self) -> tuple:
+    def __getstate__(self) -> tuple[Any, ...]:
         return self._specifications(), self.parameters
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         specifications, parameters = state
         Network.__init__(self, made(specifications), parameters.values.dtype, parameters)
 
-    def _specifications(self) -> list[tuple[type, dict]]:
+    def _specifications(self) -> list[tuple[type, dict[str, Any]]]:
         """Return the class and the fields that make each layer, without views and buffers."""
         return [
             (type(layer), {f.name: getattr(layer, f.name) for f in fields(layer) if f.init})  # type: ignore[arg-type]
@@ -315,6 +315,6 @@ class Network:
         ]
 
 
-def made(specifications: list[tuple[type, dict]]) -> list[Layer]:
+def made(specifications: list[tuple[type, dict[str, Any]]]) -> list[Layer]:
     """Return new layers from their classes and fields."""
     return [layer(**fields_of_it) for layer, fields_of_it in specifications]

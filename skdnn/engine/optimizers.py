@@ -86,10 +86,10 @@ class State:
         other.t, other.moments = self.t, [np.array(moment) for moment in self.moments]
         return other
 
-    def __getstate__(self) -> tuple:
+    def __getstate__(self) -> tuple[Any, ...]:
         return self.t, self.moments, self.work.size, self.work.dtype.name, self.scalars
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.t, self.moments, size, dtype, self.scalars = state
         self.work = np.empty(size, dtype)
 

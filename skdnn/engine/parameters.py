@@ -160,10 +160,10 @@ class ParameterVector:
                 view[...] = slot.rate
         return factors
 
-    def __getstate__(self) -> tuple:
+    def __getstate__(self) -> tuple[Any, ...]:
         # A pickled view would be a view no more: keep the vector, and cut again on load.
         return self.slots, self.values, len(self.weights), len(self.theta)
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.slots, self.values, n_weights, n_theta = state
         self._name_zones(n_weights, n_theta)

@@ -115,7 +115,7 @@ def infer(network: Network, X: Any) -> Array:
     return S
 
 
-def submit(pool: ThreadPoolExecutor, function: Callable, *arguments: Any) -> Future:
+def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     """Run a function on a thread under the caller's `numpy.errstate`."""
     return pool.submit(copy_context().run, function, *arguments)
 

@@ -165,10 +165,10 @@ class Trainer:
         self.network.prepare_training(self.dropping)
         self.reset_optimizer()
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "workers": None}  # threads cannot be pickled
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.network.prepare_training(self.dropping)
 
@@ -177,14 +177,14 @@ class Trainer:
         self.network.own()
         self.state.moments = [own(moment) for moment in self.state.moments]
 
-    def saved(self) -> tuple:
+    def saved(self) -> tuple[Any, ...]:
         """Return what going on may change, numbers as a copy, for `restore`."""
         what = self.network, self.loss, self.descent
         streams = [stream.bit_generator.state for stream in (self.shuffling, self.dropping)]
         counts = self.n_epochs, self.n_samples, self.slowdown
         return what, self.network.parameters.values.copy(), self.state.copy(), streams, counts
 
-    def restore(self, saved: tuple) -> None:
+    def restore(self, saved: tuple[Any, ...]) -> None:
         """Go back to where `saved` was called."""
         (self.network, self.loss, self.descent), values, self.state, streams, counts = saved
         self.network.parameters.values[:] = values

@@ -88,7 +88,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP, ABC):
 
     @abstractmethod
     def _new_target(self, data: Dataset, classes: Any) -> Any:
-        """Return the target that y asks for."""
+        """Return the `targets.Target` that y asks for."""
 
     @abstractmethod
     def _check_target(self, y: Any, incremental: bool) -> None:

@@ -23,12 +23,12 @@ from skdnn.estimators.checks import validate_what_was_set
 from skdnn.estimators.data import Dataset, read_y
 from skdnn.estimators.fitted import quiet
 from skdnn.estimators.hyperparameters import Activations, LayerSizes
-from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
-from skdnn.estimators.targets import (
+from skdnn.estimators.label_targets import (
     BinaryTarget,
     MulticlassTarget,
     classification_target,
 )
+from skdnn.estimators.labels import as_plain, check_labels, distinct, distinct_named, one_column
 
 
 def has_probabilities(estimator: Any) -> bool:

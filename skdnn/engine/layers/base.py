@@ -70,13 +70,13 @@ class Layer(Protocol):
 class Parametric(Layer, Protocol):
     """A layer with parameters."""
 
-    def bind(self, values: list) -> None:
+    def bind(self, values: list[Any]) -> None:
         """Take the views of the parameters, one a slot."""
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Set the parameters to where training starts."""
 
-    def bind_gradient(self, gradients: list, propagate: bool) -> None:
+    def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         """Take the views of the gradient, one a slot (None for a statistic).
 
         Without `propagate` no layer below has parameters, and `backward` may return None.

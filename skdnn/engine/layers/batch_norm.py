@@ -65,14 +65,14 @@ class BatchNorm(Parametric):
         offset, statistic = Slot(shape, "others"), Slot(shape, "statistics")
         return offset, offset, statistic, statistic
 
-    def bind(self, values: list) -> None:
+    def bind(self, values: list[Any]) -> None:
         self.gamma, self.beta, self.mean, self.var = values
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.gamma[:], self.beta[:] = 1.0, 0.0
         self.mean[:], self.var[:] = 0.0, 1.0
 
-    def bind_gradient(self, gradients: list, propagate: bool) -> None:
+    def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         self.dgamma, self.dbeta, _, _ = gradients
 
     def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:

@@ -73,7 +73,7 @@ class Dense(Affine):
         """Whether Y takes the place of S."""
         return self.activation.from_output
 
-    def bind(self, values: list) -> None:
+    def bind(self, values: list[Any]) -> None:
         self.W, self.b = values
 
     def initialize(self, rng: np.random.Generator) -> None:
@@ -81,7 +81,7 @@ class Dense(Affine):
         self.W[:] = self.init(weights, self.n_in, self.n_out)
         self.b[:] = self.bias_init(biases, self.n_in, self.n_out)
 
-    def bind_gradient(self, gradients: list, propagate: bool) -> None:
+    def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         self.dW, self.db = gradients
         self.propagate = propagate
 
