@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from estimator_cases import BOTH, PEER, Callback, small_network
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone, is_classifier
@@ -31,16 +32,12 @@ X = RNG.normal(size=(40, 3))
 LABELS = np.arange(40) % 3
 NUMBERS = X @ [1.0, -2.0, 0.5]
 
-BOTH = [MLPClassifier, MLPRegressor]
-PEER = {MLPClassifier: SklearnClassifier, MLPRegressor: SklearnRegressor}
-
 
 def y_for(estimator):
     return LABELS if is_classifier(estimator) else NUMBERS
 
 
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0} | parameters)
+small = functools.partial(small_network, hidden_layer_sizes=(4,), max_iter=3)
 
 
 def error(function, *args, **kwargs):
@@ -53,11 +50,6 @@ def error(function, *args, **kwargs):
 def state(estimator):
     """Return a digest of everything the estimator holds, and would take into a file."""
     return joblib.hash(estimator.__getstate__())
-
-
-@pytest.fixture(params=BOTH)
-def cls(request):
-    return request.param
 
 
 # Parameters -----------------------------------------------------------------------------------
@@ -966,20 +958,11 @@ def test_a_failed_partial_fit_leaves_the_model_as_it_was(cls, first, change):
     assert_array_equal(model.predict(X), twin.predict(X))
 
 
-class BreaksDown:
+class BreaksDown(Callback):
     """A callback that raises after so many epochs."""
 
     def __init__(self, n_epochs):
         self.n_epochs, self.seen = n_epochs, 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         self.seen += 1

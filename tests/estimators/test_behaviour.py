@@ -13,6 +13,21 @@ from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
+from estimator_cases import (
+    ANNEALING,
+    LEARNING_RATES,
+    MINIBATCH_SOLVERS,
+    PEER,
+    RISING,
+    SOLVERS,
+    Callback,
+    by_class,
+    interrupt,
+    values,
+)
+from estimator_cases import (
+    small_network as small,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import loguniform
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -20,8 +35,6 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.neural_network import MLPClassifier as SklearnClassifier
-from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import schedules
@@ -35,26 +48,7 @@ X_TEST, LABELS_TEST = X[100:], LABELS[100:]
 X, LABELS = X[:100], LABELS[:100]
 NUMBERS = np.tanh(X[:, 0]) * 3 + X[:, 1]
 
-BOTH = [MLPClassifier, MLPRegressor]
-SOLVERS = ["adam", "sgd", "adagrad", "rmsprop", "adadelta", "adamax", "nadam", "amsgrad"]
-ANNEALING = ["exponential", "step", "cosine", "one_cycle", "coslog4"]
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 6, "random_state": 0} | parameters)
-
-
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
-
-
-def values(model):
-    return model._network.parameters.values
-
-
-@pytest.fixture(params=BOTH)
-def cls(request):
-    return request.param
+y_for = by_class(LABELS, NUMBERS)
 
 
 # Attributes -------------------------------------------------------------------------------------
@@ -68,7 +62,7 @@ def test_there_is_every_attribute_of_scikit_learn(cls, solver, early_stopping):
         peer_parameters = {"solver": "adam", "early_stopping": True}
     else:
         peer_parameters = {"solver": solver, "early_stopping": early_stopping}
-    peer_class = SklearnClassifier if cls is MLPClassifier else SklearnRegressor
+    peer_class = PEER[cls]
     peer = small(peer_class, **peer_parameters).fit(X, y_for(cls))
     model = small(cls, solver=solver, early_stopping=early_stopping).fit(X, y_for(cls))
     theirs = {n for n in dir(peer) if n.endswith("_") and not n.startswith("_")}
@@ -83,7 +77,7 @@ def test_there_is_every_attribute_of_scikit_learn(cls, solver, early_stopping):
 
 
 @unconverged
-@pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_every_list_has_one_entry_an_epoch(cls, solver, early_stopping):
     model = small(cls, solver=solver, early_stopping=early_stopping).fit(X, y_for(cls))
@@ -104,12 +98,11 @@ def test_every_list_has_one_entry_an_epoch(cls, solver, early_stopping):
 
 
 @unconverged
-@pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_loss_falls(cls, solver):
-    rate = {"adadelta": 1.0, "lbfgs": 0.001}.get(solver, 0.01)
-    more = {} if solver == "lbfgs" else {"learning_rate_init": rate}
+    more = {}
     if solver != "lbfgs":
-        more["batch_size"] = 20
+        more = {"learning_rate_init": LEARNING_RATES[solver], "batch_size": 20}
     model = small(cls, solver=solver, max_iter=40, tol=0.0, **more).fit(X, y_for(cls))
     assert model.loss_ < 0.9 * model.loss_curve_[0]
     assert np.mean(np.diff(model.loss_curve_) < 0) > 0.5
@@ -355,7 +348,7 @@ def test_a_schedule_that_ends_at_max_iter_is_no_lack_of_convergence(cls, schedul
     assert model.n_iter_ == 6
 
 
-@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("schedule", sorted({*SCHEDULES} - {*ANNEALING}))
 def test_other_schedules_warn_at_max_iter(cls, schedule):
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(6\) reached"):
         small(cls, learning_rate=schedule).fit(X, y_for(cls))
@@ -364,14 +357,11 @@ def test_other_schedules_warn_at_max_iter(cls, schedule):
 # Ctrl-C -----------------------------------------------------------------------------------------
 
 
-class Recorder:
+class Recorder(Callback):
     """A callback that remembers the epochs, and does what it is told at the end of one."""
 
     def __init__(self, action=None, epoch=None):
         self.action, self.epoch, self.seen, self.models, self.tasks = action, epoch, 0, [], []
-
-    def setup(self, estimator, context):
-        pass
 
     def teardown(self, estimator, context):
         self.tasks.append("teardown")
@@ -388,10 +378,6 @@ class Recorder:
         if self.seen != self.epoch:
             return False
         return self.action()
-
-
-def interrupt():
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
@@ -484,7 +470,7 @@ def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
 
 
 @unconverged
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", MINIBATCH_SOLVERS)
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 def test_every_schedule_with_every_solver(solver, schedule, warmup):
@@ -789,7 +775,7 @@ def form(line):
     ids=str,
 )
 def test_scikit_learns_lines_are_there_for_programs_that_read_them(cls, parameters, capsys):
-    theirs = SklearnClassifier if cls is MLPClassifier else SklearnRegressor
+    theirs = PEER[cls]
     parameters = {"solver": "sgd", "verbose": True} | parameters
     small(theirs, **parameters).fit(X, y_for(cls))
     expected = [form(line) for line in capsys.readouterr().out.splitlines()]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from estimator_cases import MINIBATCH_SOLVERS
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1, make_moons
 from sklearn.model_selection import train_test_split
@@ -153,7 +154,6 @@ TABLES = {
 # Rates at which the constant schedule gets to its end in the default 200 epochs; that of the others
 # is the default.
 RATES = {"sgd": 0.05, "adagrad": 0.02, "adadelta": 10.0, "adamax": 0.01}
-SOLVERS = ["sgd", "adam", "adagrad", "rmsprop", "adadelta", "adamax", "nadam", "amsgrad"]
 SCORES: dict = {}
 
 
@@ -168,7 +168,7 @@ def accuracy(name, solver, schedule):
 
 
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", MINIBATCH_SOLVERS)
 def test_no_schedule_ruins_a_training(solver, name):
     constant = accuracy(name, solver, "constant")
     lost = {s: constant - accuracy(name, solver, s) for s in SCHEDULES}

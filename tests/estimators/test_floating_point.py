@@ -4,24 +4,23 @@ import warnings
 
 import numpy as np
 import pytest
+from estimator_cases import SOLVERS, losses_of
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.activations import ACTIVATIONS, Tanh
-from skdnn.engine.optimizers import OPTIMIZERS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
 BINARY, CLASSES = (X[:, 0] > 0).astype(int), np.digitize(X[:, 0], [-0.5, 0.5])
 POSITIVE = np.abs(X[:, 0]) + 0.1
-SOLVERS = [*OPTIMIZERS, "lbfgs"]
 
 MODELS = [
-    *((MLPClassifier, loss, y) for loss in ("log_loss", "squared_error", "hinge", "perceptron")
+    *((MLPClassifier, loss, y) for loss in losses_of(MLPClassifier)
       for y in (BINARY, CLASSES, np.c_[BINARY, 1 - BINARY], np.c_[CLASSES, BINARY])),
-    *((MLPRegressor, loss, y) for loss in ("squared_error", "absolute_error", "huber", "quantile",
-      "poisson", "gamma") for y in (POSITIVE, np.c_[POSITIVE, 2 * POSITIVE])),
+    *((MLPRegressor, loss, y) for loss in losses_of(MLPRegressor)
+      for y in (POSITIVE, np.c_[POSITIVE, 2 * POSITIVE])),
 ]  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Validation data of one's own: errors name them, and other units than those of X are noticed."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from estimator_cases import small_network
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
@@ -29,14 +31,7 @@ X = RNG.normal(size=(60, 4))
 LABELS = np.arange(60) % 3
 FRAME = pd.DataFrame(X, columns=list("abcd"))
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0} | parameters)
+small = partial(small_network, hidden_layer_sizes=(4,), max_iter=1)
 
 
 # Errors -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from estimator_cases import by_class, small_network
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_regression
 from sklearn.multioutput import MultiOutputRegressor
@@ -42,20 +43,12 @@ def read_back(request):
     return request.param
 
 
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
 def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (9,), "batch_size": 20, "max_iter": 3, "random_state": 0}
-    if parameters.get("solver") == "lbfgs":
-        del defaults["batch_size"]
-    return cls(**defaults | parameters)
+    batches = {} if parameters.get("solver") == "lbfgs" else {"batch_size": 20}
+    return small_network(cls, **{"hidden_layer_sizes": (9,), "max_iter": 3} | batches | parameters)
 
 
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+y_for = by_class(LABELS, NUMBERS)
 
 
 def assert_same(model, expected):

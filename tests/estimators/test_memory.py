@@ -6,9 +6,11 @@ import tracemalloc
 import warnings
 import weakref
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
+from estimator_cases import small_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import softmax
@@ -30,14 +32,7 @@ FITS = {
     "batch norm": {"batch_norm": True, "dropout": 0.2, "input_dropout": 0.1, "shuffle": False},
 }
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0} | parameters)
+small = partial(small_network, max_iter=3)
 
 
 def data_for(parameters, rng, m=300):

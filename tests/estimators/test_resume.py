@@ -1,9 +1,11 @@
 """Training that goes on: warm starts, bit by bit, after a change of mind, after an error."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
+from estimator_cases import LABELS, X, small_network, y_for
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
@@ -11,25 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.training import Trainer
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(120, 5))
-LABELS = (X[:, 0] + 0.5 * RNG.normal(size=120) > 0).astype(int)
-NUMBERS = np.tanh(X[:, 0]) * 3 + X[:, 1]
-
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0} | parameters)
-
-
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+small = partial(small_network, max_iter=4)
 
 
 def classes_for(cls):

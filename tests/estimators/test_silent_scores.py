@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from estimator_cases import small_network
 from numpy.testing import assert_array_equal
 from scipy.stats import spearmanr
 from sklearn.datasets import make_classification
@@ -26,10 +27,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (8,), "max_iter": 60, "random_state": 0}
-    if parameters.get("solver") != "lbfgs":
-        defaults |= {"learning_rate_init": 0.02}
-    return cls(**defaults | {"early_stopping": True} | parameters)
+    rate = {} if parameters.get("solver") == "lbfgs" else {"learning_rate_init": 0.02}
+    return small_network(cls, **{"max_iter": 60, "early_stopping": True} | rate | parameters)
 
 
 def assert_same(model, expected):
@@ -37,11 +36,6 @@ def assert_same(model, expected):
         assert_array_equal(ours, theirs)
     assert model.n_iter_ == expected.n_iter_
     assert model.best_iter_ == expected.best_iter_
-
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
 
 
 def data_for(cls):

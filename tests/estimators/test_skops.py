@@ -3,11 +3,13 @@
 import copy
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from estimator_cases import small_network
 from numpy.testing import assert_array_equal, assert_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -47,8 +49,7 @@ def halve(progress, n_samples_seen):
     return 0.5**progress
 
 
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (6, 5), "max_iter": 3, "random_state": 0} | parameters)
+small = partial(small_network, hidden_layer_sizes=(6, 5), max_iter=3)
 
 
 def through_skops(model, *types):

@@ -1,7 +1,10 @@
 """What early stopping holds out: a share of every class, as far as there are rows for it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from estimator_cases import small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -34,9 +37,7 @@ TYPES = {
 }
 
 
-def small(cls, **parameters):
-    settings = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
-    return cls(**settings | {"early_stopping": True} | parameters)
+small = partial(small_network, hidden_layer_sizes=(4,), max_iter=2, early_stopping=True)
 
 
 def held_out(y, fraction=0.1, seed=0, rows=None):
@@ -47,7 +48,7 @@ def held_out(y, fraction=0.1, seed=0, rows=None):
     return train.used(train.X).ravel(), validation.X.ravel()
 
 
-class Recorder:
+class RecordingScorer:
     """A scorer that keeps what it is asked to score."""
 
     def __call__(self, net, X, y, sample_weight=None):
@@ -58,7 +59,7 @@ class Recorder:
 @pytest.mark.parametrize("y", RARE.values(), ids=RARE)
 @pytest.mark.parametrize("convert", TYPES.values(), ids=TYPES)
 def test_rare_classes_stay_in_training(y, convert):
-    recorder, y = Recorder(), convert(y)
+    recorder, y = RecordingScorer(), convert(y)
     net = small(MLPClassifier, scoring=recorder).fit(X, y)
     assert len(net.validation_scores_) == net.n_iter_
     classes, counts = np.unique(y, return_counts=True)
@@ -134,7 +135,7 @@ def test_rows_of_weight_zero_cannot_be_held_out():
     train, held = held_out(y, 0.1, rows=rows)
     assert set(train) | set(held) == set(rows)
     assert len(held) == 20
-    recorder = Recorder()
+    recorder = RecordingScorer()
     weight = np.where(np.arange(300) < 270, 0.0, 1.0)
     small(MLPClassifier, scoring=recorder).fit(
         np.arange(300)[:, None], np.r_[y[:299] % 3, 77], weight
@@ -147,7 +148,7 @@ def test_rows_of_weight_zero_cannot_be_held_out():
 def test_the_same_rows_in_every_call():
     y, scores = RARE["more classes than rows to hold out"], []
     for _ in range(2):
-        recorder = Recorder()
+        recorder = RecordingScorer()
         net = small(MLPClassifier, scoring=recorder, warm_start=True).fit(X, y)
         first = recorder.X
         net.fit(X, y)

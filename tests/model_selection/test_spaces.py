@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from estimator_cases import BOTH
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -27,7 +28,6 @@ from skdnn.model_selection import layers, search_space
 from skdnn.model_selection.spaces import SPACE
 
 SIZES = ["small", "medium", "large"]
-BOTH = [MLPClassifier, MLPRegressor]
 
 
 def candidates(estimator, size, n=200):
