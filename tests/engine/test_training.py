@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from engine_cases import LOSSES, Order, build
+from engine_cases import LOSSES, Order, Spectator, build
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import softmax
@@ -31,23 +31,6 @@ from skdnn.engine.training import (
 
 PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
 TIGHT = {"maxiter": 5000, "maxfun": 10**6, "gtol": 1e-11, "ftol": 1e-16}
-
-
-@dataclass
-class Spectator:
-    """Watches, and asks to stop after so many epochs."""
-
-    stop_after: float = math.inf
-
-    def __post_init__(self):
-        self.epochs, self.n_begun = [], 0
-
-    def on_epoch_begin(self):
-        self.n_begun += 1
-
-    def on_epoch_end(self, epoch):
-        self.epochs.append(epoch)
-        return Outcome.STOPPED if len(self.epochs) >= self.stop_after else None
 
 
 class InterruptedBatches(Batches):

@@ -49,7 +49,7 @@ LIVES = {
 }  # fmt: skip
 LIVES |= {
     name: (
-        *(MLPClassifier, {"learning_rate": name, "warmup": 0.0 if rises(name) else 0.25}),
+        *(MLPClassifier, {"learning_rate": name, "warmup": 0.0 if name in RISING else 0.25}),
         *(X, Y, None),
     )
     for name in SCHEDULES
