@@ -78,25 +78,65 @@ def test_no_parameter_takes_just_anything(name):
         small(MLPClassifier, **{name: object()}).fit(X, LABELS)
 
 
-def outside():
-    """Yield values just outside of every interval."""
+# What every number may be, as the documentation of the methods has it.
+RANGES = {
+    "positive": ("learning_rate_init", "epsilon", "clip_norm", "max_norm", "huber_delta"),
+    "not negative": ("alpha", "weight_decay", "power_t", "tol"),
+    "[0, 1)": ("beta_1", "beta_2", "rho", "validation_fraction", "warmup", "dropout",
+               "input_dropout", "label_smoothing"),
+    "[0, 1]": ("momentum",),
+    "(0, 1]": ("batch_norm_momentum",),
+    "(0, 1)": ("quantile",),
+    "from 1": ("hidden_layer_sizes", "batch_size", "max_iter", "max_fun", "n_iter_no_change"),
+}  # fmt: skip
+TINY, ALMOST_1, ABOVE_1 = 5e-324, np.nextafter(1.0, 0.0), np.nextafter(1.0, 2.0)
+ALLOWED = {
+    "positive": [TINY, 1, 1e300],
+    "not negative": [0, TINY, 1e300],
+    "[0, 1)": [0, TINY, ALMOST_1],
+    "[0, 1]": [0, TINY, ALMOST_1, 1],
+    "(0, 1]": [TINY, ALMOST_1, 1],
+    "(0, 1)": [TINY, ALMOST_1],
+    "from 1": [1, 2, 10**9],
+}
+REFUSED = {
+    "positive": [0, -TINY, np.nan],
+    "not negative": [-TINY, np.nan],
+    "[0, 1)": [-TINY, 1, 2, np.nan],
+    "[0, 1]": [-TINY, ABOVE_1, np.nan],
+    "(0, 1]": [0, ABOVE_1, np.nan],
+    "(0, 1)": [0, 1, np.nan],
+    "from 1": [0, -1, 1.5, np.nan],
+}
+
+
+def numbers_of(table):
+    """Yield every number of a table with its estimator and parameter."""
     for cls in BOTH:
-        for name, constraints in cls._parameter_constraints.items():
-            for interval in constraints:
-                if not isinstance(interval, Interval) or name == "verbose":
-                    continue
-                if interval.left is not None:
-                    closed = interval.closed in ("left", "both")
-                    yield cls, name, interval.left - 1 if closed else interval.left
-                if interval.right is not None:
-                    closed = interval.closed in ("right", "both")
-                    yield cls, name, interval.right + 0.5 if closed else interval.right
+        for kind, names in RANGES.items():
+            for name in {*names} & cls().get_params().keys():
+                yield from ((cls, name, value) for value in table[kind])
 
 
-@pytest.mark.parametrize("cls, name, value", list(outside()))
+def test_the_range_of_every_number_is_known():
+    constraints = {k: v for cls in BOTH for k, v in cls._parameter_constraints.items()}
+    numbers = [
+        name
+        for name, allowed in constraints.items()
+        if any(isinstance(constraint, Interval) for constraint in allowed)
+    ]
+    assert {*numbers} == {name for names in RANGES.values() for name in names}
+
+
+@pytest.mark.parametrize("cls, name, value", [*numbers_of(REFUSED)])
 def test_numbers_out_of_range_are_refused(cls, name, value):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
         small(cls, **{name: value}).fit(X, y_for(cls()))
+
+
+@pytest.mark.parametrize("cls, name, value", [*numbers_of(ALLOWED)])
+def test_numbers_at_the_ends_of_their_range_are_allowed(cls, name, value):
+    small(cls, **{name: value})._validate_params()
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,17 @@ def test_classes_decide_what_a_chunk_cannot_show():
     net.fit(X[some], pd.DataFrame(Y[some]), X_val=X, y_val=sparse.csr_array(Y))
 
 
+@pytest.mark.parametrize("classes", [
+    [[0, 1, 2], [0, 5]], [[0, 1, 5], [0, 1]], [[0, 1, 2]], [[0, 1, 2], [0, 1], [0, 1]],
+])  # fmt: skip
+def test_later_calls_of_partial_fit_keep_the_classes_of_every_column(classes):
+    Y, first = np.c_[CODES, FLAGS], [[0, 1, 2], [0, 1]]
+    net = small(MLPClassifier).partial_fit(X, Y, classes=first)
+    net.partial_fit(X, Y, classes=[[2, 0, 1], [1, 0]])  # the same, in any order
+    with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+        net.partial_fit(X, Y, classes=classes)
+
+
 @pytest.mark.parametrize("classes", [[1, 2, 3], [1, 2], [[1, 2], [1, 2]]])
 def test_columns_of_classes_need_the_classes_of_every_column(classes):
     with pytest.raises(ValueError, match="`classes` must be a list of the classes of each"):
