@@ -144,6 +144,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", CASES, ids=", ".join)
 def test_a_run_cut_short_ends_like_one_that_was_not(cls, parameters, path):
     y = y_for(cls)
@@ -684,6 +685,7 @@ print(kills, chains, within)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its runs by forking")
 def test_killed_at_any_moment(path):
     run = subprocess.run([sys.executable, "-c", KILLED, path], capture_output=True, text=True)

@@ -603,6 +603,7 @@ OWN_GRID = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_reason_is_given_once_a_process(cls):
     search = GridSearchCV(small(cls), OWN_GRID, cv=2)
     found = caught(lambda: search.fit(X, y_for(cls())))
@@ -641,6 +642,7 @@ def told_in_a_worker():
     return len(caught(lambda: [small(MLPClassifier, rho=0.5).fit(X, LABELS) for _ in range(3)]))
 
 
+@pytest.mark.slow
 def test_every_process_is_told_once():
     """A worker of joblib may run several of the calls, and says it in the first."""
     told = joblib.Parallel(n_jobs=2)(joblib.delayed(told_in_a_worker)() for _ in range(4))

@@ -245,6 +245,7 @@ def test_not_one_finite_epoch_is_an_error(cls):
     assert not hasattr(model, "n_iter_")
 
 
+@pytest.mark.slow
 @unconverged
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
@@ -650,6 +651,7 @@ PEAK = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_prediction_needs_little_memory(dtype):
     pytest.importorskip("resource")

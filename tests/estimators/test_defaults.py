@@ -44,12 +44,14 @@ def median_score(cls, X, y, sizes, **parameters):
     return np.median([net.fit(X, y).score(X_test, y_test) for net in nets])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_few_columns(name):
     ours, theirs = (median_score(cls, *FUNCTIONS[name]) for cls in (MLPRegressor, TheirRegressor))
     assert ours >= theirs - 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(100,), (64, 64, 64)])
 def test_moons(sizes):
     X, y = make_moons(1000, noise=0.2, random_state=0)
@@ -167,6 +169,7 @@ def accuracy(name, solver, schedule):
     return SCORES[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("solver", MINIBATCH_SOLVERS)
 def test_no_schedule_ruins_a_training(solver, name):

@@ -48,6 +48,7 @@ def is_far_off(loss, scale, solver, early_stopping, rate):
     return far_off
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
 def test_predictions_far_from_y_are_warned_of(loss):
     solvers, rates = ["sgd", "adam", "rmsprop", "adagrad"], [0.01, 0.1, 1.0, 10.0, 100.0]

@@ -56,6 +56,7 @@ def use_all(solver, activation, rate):
             use(model, y, 1e-3 + X[:, 1] ** 2 if early_stopping else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_warning_but_our_own(solver, rate):
@@ -66,6 +67,7 @@ def test_no_warning_but_our_own(solver, rate):
             use_all(solver, activation, rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_it_works_where_the_caller_raises(activation, solver):

@@ -123,6 +123,7 @@ def test_raw_columns_beside_scaled_ones_are_noticed(table, scaler):
         pipeline.fit(X, y, net__X_val=V, net__y_val=y_val)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaler", SCALERS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("n", [2, 5, 20, None])

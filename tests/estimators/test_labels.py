@@ -294,6 +294,7 @@ def test_numbers_are_found_again(numbers):
     assert classes[labels.encode(column, classes)].tolist() == numbers
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=3), min_size=1), st.lists(st.text(max_size=3), min_size=1))
 @settings(max_examples=200, deadline=None)
 def test_text_is_found_or_not(known, asked):

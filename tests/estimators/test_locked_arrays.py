@@ -71,6 +71,7 @@ def test_partial_fit_goes_on(cls, solver, batch_norm, read_back, tmp_path):
             assert_same(one.partial_fit(X, y), expected.partial_fit(X, y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", [*sorted(OPTIMIZERS), "lbfgs"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kept", [False, True])

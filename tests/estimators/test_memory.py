@@ -83,6 +83,7 @@ def peak():
 # Nothing of the data stays ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", FITS.values(), ids=FITS)
 def test_a_fitted_model_lets_go_of_the_data(cls, parameters, rng):
     X, y = data_for(parameters, rng)
@@ -96,6 +97,7 @@ def test_a_fitted_model_lets_go_of_the_data(cls, parameters, rng):
     assert alive() is None
 
 
+@pytest.mark.slow
 def test_a_model_in_partial_fit_lets_go_of_the_data(cls, rng):
     model = small(cls, shuffle=False, dropout=0.2)
     more = {"classes": [0, 1]} if cls is MLPClassifier else {}
@@ -185,6 +187,7 @@ LARGE_FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", LARGE_FITS.values(), ids=LARGE_FITS)
 def test_large_doubles_are_not_copied_and_give_the_same(cls, parameters, rng, monkeypatch):
     X = rng.normal(size=(50_000, 40))

@@ -65,6 +65,7 @@ def r_squared(model, X, y):
     return model.fit(X, y).score(X_test, y_test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGRESSIONS)
 @pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_norm": True}], ids=str)
 def test_raw_columns_are_as_good_as_scaled_ones(name, parameters):
@@ -396,6 +397,7 @@ def streamed(model, X, y, first):
     return model.score(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", STREAMS)
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("first", [1, 2, 3, 5])

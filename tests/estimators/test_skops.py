@@ -115,6 +115,7 @@ PARAMETERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("through", WAYS)
 @pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -130,6 +131,7 @@ def test_a_fit_goes_on_after_the_round_trip(cls, name, warm_start, through):
             assert_same(again.fit(X, y), model.fit(X, y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("way", ["fit", "partial_fit", "warm_start", "early_stopping"])
 def test_every_task_in_every_state(name, way):

@@ -325,6 +325,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         LossCurveDisplay.from_estimator(PLAIN)
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_to_draw():
     code = "import sys, skdnn.inspection; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

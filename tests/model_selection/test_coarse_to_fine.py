@@ -319,6 +319,7 @@ def test_an_unknown_parameter_is_an_error():
         search_for(space={"speed": uniform()}).fit(X, Y)
 
 
+@pytest.mark.slow
 @unconverged
 @failing
 def test_many_candidates_over_all_learning_rates():

@@ -250,6 +250,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs, whole_group", [(1, False), (2, False), (2, True)])
 def test_ctrl_c_in_a_terminal(tmp_path, n_jobs, whole_group):
     """A real signal: to the process alone, or to its workers too, as a terminal sends it."""

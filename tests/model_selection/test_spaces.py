@@ -131,6 +131,7 @@ CONSTRUCTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("cls", BOTH)
 @pytest.mark.parametrize("parameters", CONSTRUCTED.values(), ids=CONSTRUCTED)
@@ -231,6 +232,7 @@ def test_no_estimator(estimator):
 # Successive halving -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("size", SIZES)
 def test_halving_over_the_epochs(size):
