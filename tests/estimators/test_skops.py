@@ -116,8 +116,9 @@ PARAMETERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("through", WAYS)
-@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("through", "warm_start"), [(through_skops, False), *((way, True) for way in WAYS)]
+)
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("cls", OURS)
 def test_a_fit_goes_on_after_the_round_trip(cls, name, warm_start, through):
