@@ -235,6 +235,15 @@ SCHEDULES_GONE_WRONG = {
 }  # fmt: skip
 
 
+def test_a_function_without_a_signature_may_be_a_schedule(cls):
+    """Python's `min` does not say what it takes; of the progress and the rows it is the first."""
+    nameless, written = (
+        small(cls, learning_rate=schedule).fit(X, y_for(cls()))
+        for schedule in (min, lambda progress, n: min(progress, n))
+    )
+    assert nameless.history_["learning_rate"] == written.history_["learning_rate"]
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES_GONE_WRONG.values(), ids=SCHEDULES_GONE_WRONG)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
