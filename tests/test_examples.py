@@ -112,6 +112,7 @@ def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
     assert set(y) == {"yes", "no"}
 
 
+@pytest.mark.slow
 def test_gradient_flow(tmp_path, capsys):
     path = tmp_path / "gradient_flow.png"
     load("plot_gradient_flow").main(["--epochs", "5", "--out", str(tmp_path)])

@@ -68,6 +68,7 @@ def smooth(n=1500):
     return X, y + 0.2 * X[:, 5]
 
 
+@pytest.mark.slow
 def test_data_without_noise_are_learned_to_the_end():
     X, y = smooth()
     X, X_test, y, y_test = train_test_split(X, y, random_state=0)

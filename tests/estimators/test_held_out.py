@@ -174,6 +174,7 @@ SHAPES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("n_columns", [1, 2, 12])
 @pytest.mark.parametrize("as_sparse", [False, True])

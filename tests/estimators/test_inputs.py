@@ -529,6 +529,7 @@ def test_several_numbers_in_a_frame(loss):
 # The scale of y ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", EQUIVARIANT)
 @pytest.mark.parametrize("scale, shift", [(1e6, 0.0), (1e6, 5e6), (1e-6, 0.0), (1.0, 100.0)])
 @pytest.mark.parametrize("parameters", [{}, {"solver": "lbfgs"}, {"early_stopping": True}])

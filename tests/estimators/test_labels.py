@@ -92,6 +92,7 @@ def test_columns_of_two_classes_are_as_in_forests(Y, forest):
     assert net.score(X, Y) == pytest.approx(right.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("Y", PAIRS.values(), ids=PAIRS)
 @pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 def test_columns_of_two_classes_are_learned(Y, loss):
@@ -269,6 +270,13 @@ def test_labels_of_any_type(y, parameters):
     if not isinstance(net.class_weight, str):
         parts = small(MLPClassifier).partial_fit(X[:20], y[:20], classes=expected)
         assert parts.partial_fit(X, y).classes_.tolist() == expected
+
+
+def test_labels_of_text_and_numbers_are_named_by_their_types():
+    with pytest.raises(TypeError) as caught:
+        small(MLPClassifier).fit(X, np.array([1, "a", 2.5] * 20, dtype=object))
+    (note,) = caught.value.__notes__
+    assert all(name in note for name in ("int", "str", "float"))
 
 
 @pytest.mark.parametrize("y", OBJECTS.values(), ids=OBJECTS)

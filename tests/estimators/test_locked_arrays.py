@@ -63,6 +63,7 @@ def assert_same(model, expected):
     assert model.loss_curve_ == expected.loss_curve_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("read_back", "solver"), [case for case in WAYS_AND_SOLVERS if case[1] != "lbfgs"]
 )

@@ -111,6 +111,7 @@ def test_a_model_in_partial_fit_lets_go_of_the_data(cls, rng):
         assert alive() is None
 
 
+@pytest.mark.slow
 def test_validation_data_are_let_go(cls, rng):
     X, y = data_for({}, rng)
     X_val, y_val = data_for({}, rng, 50)
@@ -215,6 +216,7 @@ def test_large_doubles_beyond_float32_are_refused(cls, value, rng, monkeypatch):
 # Prediction -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_probabilities_take_little_more_room_than_the_result(rng):
     X = rng.normal(size=(300_000, 4)).astype(np.float32)
     model = fit(small(MLPClassifier, max_iter=1), X[:1000], np.arange(1000) % 10)

@@ -104,6 +104,7 @@ def test_a_pipeline_on_numbers_and_texts():
     assert_array_equal(model[-1].classes_, ["cheap", "dear"])
 
 
+@pytest.mark.slow
 def test_a_grid_over_nested_parameters_in_two_processes():
     frame, y = houses()
     pipeline = Pipeline([("columns", columns()), ("net", net(MLPClassifier, max_iter=10))])

@@ -275,6 +275,7 @@ def test_near_constant_columns_are_not_blown_up(column, dtype):
 SPANS = {"five minutes": 300, "an hour": 3600, "a month": 3e6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("unit", [1, 1e3, 1e9], ids=["s", "ms", "ns"])
 @pytest.mark.parametrize("as_frame", [False, True])
@@ -431,6 +432,7 @@ def test_one_row_tells_no_scale():
 FACTORS = [1e-300, 1e-50, 1e-40, 1e-36, 1e-30, 1e-10, 1e10, 1e30, 3e36, 3e37]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("part", ["X", "one column of X", "y", "sample_weight"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.estimators.data import Sample
+from skdnn.estimators.data import Dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -43,9 +43,9 @@ small = partial(small_network, hidden_layer_sizes=(4,), max_iter=2, early_stoppi
 def held_out(y, fraction=0.1, seed=0, rows=None):
     """Return which rows of y are trained on, and which are held out."""
     n = len(y)
-    sample = Sample(np.arange(n)[:, None], np.asarray(y), None, rows)
-    train, validation = sample.split(sample.used(sample.y), fraction, seed)
-    return train.used(train.X).ravel(), validation.X.ravel()
+    data = Dataset(np.arange(n)[:, None], np.asarray(y), None, rows)
+    train, validation = data.split(data.rows_of(data.y), fraction, seed)
+    return train.rows_of(train.X).ravel(), validation.X.ravel()
 
 
 class RecordingScorer:

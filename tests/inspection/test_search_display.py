@@ -195,6 +195,7 @@ def test_keyword_arguments_by_any_of_their_names(grid, line_kw):
     assert {(line.get_color(), line.get_linewidth()) for line in display.lines_} == {("red", 3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["c", "color", "facecolor", "fc", "facecolors"])
 def test_the_colour_of_the_points_is_free_where_it_is_not_the_score(grid, name):
     kw = {name: "red"}

@@ -370,6 +370,7 @@ def test_bad_parameters(parameters, message):
         search_for().set_params(**parameters).fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "estimator, space",
