@@ -146,7 +146,7 @@ CASES = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parameters", CASES, ids=", ".join)
-def test_a_run_cut_short_ends_like_one_that_was_not(cls, parameters, path):
+def test_a_run_cut_short_ends_like_one_that_was_not_with_warm_start(cls, parameters, path):
     y = y_for(cls)
     whole = clone(small(cls, warm_start=True, **parameters)).fit(X, y)
     n = whole.n_iter_
@@ -292,7 +292,7 @@ def test_a_divergence_is_mended_with_what_was_before_the_cut(rate, kept, k, path
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_a_finished_run_has_nothing_left(cls, warm_start, path):
+def test_a_finished_run_has_nothing_left_for_warm_start(cls, warm_start, path):
     y = y_for(cls)
     whole = small(cls, warm_start=True).fit(X, y)
     small(cls, warm_start=warm_start).set_callbacks(Checkpoint(path)).fit(X, y)
@@ -302,7 +302,7 @@ def test_a_finished_run_has_nothing_left(cls, warm_start, path):
     assert len(whole.loss_curve_) == 12
 
 
-def test_a_run_ended_on_purpose_has_nothing_left(cls, path):
+def test_a_run_ended_on_purpose_has_nothing_left_for_warm_start(cls, path):
     model = small(cls).set_callbacks(Checkpoint(path), Recorder(lambda epoch: epoch == 2))
     model.fit(X, y_for(cls))
     ended = load_checkpoint(path).set_params(warm_start=True)

@@ -235,7 +235,7 @@ SCHEDULES_GONE_WRONG = {
 }  # fmt: skip
 
 
-def test_a_function_without_a_signature_may_be_a_schedule(cls):
+def test_a_function_without_a_signature_may_be_a_schedule_as_learning_rate(cls):
     """Python's `min` does not say what it takes; of the progress and the rows it is the first."""
     nameless, written = (
         small(cls, learning_rate=schedule).fit(X, y_for(cls()))
@@ -246,7 +246,7 @@ def test_a_function_without_a_signature_may_be_a_schedule(cls):
 
 @pytest.mark.parametrize("schedule", SCHEDULES_GONE_WRONG.values(), ids=SCHEDULES_GONE_WRONG)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
+def test_a_schedule_that_goes_wrong_is_named_as_learning_rate(cls, schedule, solver):
     y = y_for(cls())
     model = small(cls, max_iter=10, learning_rate=schedule, solver=solver)
     with pytest.raises(ValueError, match=r"learning_rate=.*(must return|must take two arguments)"):
@@ -265,7 +265,7 @@ def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
         functools.partial(lambda factor, p, n: factor, 1.0),
     ],
 )  # fmt: skip
-def test_any_schedule_of_two_arguments_will_do(cls, schedule):
+def test_any_schedule_of_two_arguments_will_do_as_learning_rate(cls, schedule):
     y = y_for(cls())
     expected = small(cls).fit(X, y).predict(X)
     assert_array_equal(small(cls, learning_rate=schedule).fit(X, y).predict(X), expected)
@@ -384,7 +384,7 @@ def test_validation_labels_must_be_known():
         small(MLPClassifier).fit(X, LABELS, X_val=X, y_val=y_val)
 
 
-def test_partial_fit_cannot_stop_early(cls):
+def test_partial_fit_cannot_stop_early_with_early_stopping(cls):
     more = {"classes": [0, 1, 2]} if cls is MLPClassifier else {}
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
         small(cls, early_stopping=True).partial_fit(X, y_for(cls()), **more)
@@ -436,7 +436,7 @@ def test_classes_do_not_change():
     model.partial_fit(X, LABELS, classes=[2, 1, 0])  # in any order
 
 
-def test_balance_is_unknown_bit_by_bit():
+def test_balance_is_unknown_bit_by_bit_with_class_weight():
     model = small(MLPClassifier, class_weight="balanced")
     with pytest.raises(
         ValueError, match="class_weight='balanced' is not supported for partial_fit"
@@ -759,7 +759,7 @@ def test_what_float32_takes_for_infinity_is_refused_at_prediction(cls, convert):
         model.predict(convert(spoiled(1e39)))
 
 
-def test_values_near_the_end_of_float32_are_reported_once(cls):
+def test_values_near_the_end_of_float32_are_reported_once_with_normalize_x(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
@@ -767,7 +767,7 @@ def test_values_near_the_end_of_float32_are_reported_once(cls):
             model.fit(1e38 * X, y_for(cls()))
 
 
-def test_double_precision_takes_large_values(cls):
+def test_double_precision_takes_large_values_with_dtype(cls):
     scale = np.array([1.0, 1e39, 1.0])
     for parameters in ({"dtype": "float64"}, {"solver": "lbfgs"}):
         model = small(cls, learning_rate_init=1e-3, **parameters) if "dtype" in parameters else (
@@ -827,7 +827,7 @@ def test_a_regressor_refuses_what_is_no_number(bad):
 @pytest.mark.parametrize("scale", [1e39, 1e300])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
 @pytest.mark.parametrize("normalize_y", [True, False])
-def test_what_float32_takes_for_infinity_is_refused_in_y(scale, loss, normalize_y):
+def test_what_float32_takes_for_infinity_is_refused_in_y_with_normalize_y(scale, loss, normalize_y):
     model = small(MLPRegressor, loss=loss, normalize_y=normalize_y)
     with pytest.raises(ValueError, match=r"y contains infinity or a value too large for .*float32"):
         model.fit(X, scale * np.abs(NUMBERS))
@@ -840,7 +840,7 @@ def test_y_is_needed(cls):
         small(cls).fit(X)
 
 
-def test_one_row_is_too_little_for_a_split():
+def test_one_row_is_too_little_for_a_split_with_early_stopping():
     with pytest.raises(ValueError, match=r"validation set is too small"):
         small(MLPRegressor, early_stopping=True).fit(X[:1], NUMBERS[:1])
     with pytest.raises(ValueError, match=r"validation set is too small.*'validation_fraction'"):

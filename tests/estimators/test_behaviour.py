@@ -170,7 +170,7 @@ def test_roc_auc_by_hand():
 
 
 @pytest.mark.parametrize("n_iter_no_change", [1, 4])
-def test_patience_is_counted_from_the_best_epoch(cls, n_iter_no_change):
+def test_patience_is_counted_from_the_best_epoch_with_n_iter_no_change(cls, n_iter_no_change):
     model = small(
         cls, early_stopping=True, max_iter=500, tol=0.0, n_iter_no_change=n_iter_no_change,
         learning_rate_init=0.05, scoring="loss",
@@ -251,7 +251,7 @@ def test_not_one_finite_epoch_is_an_error(cls):
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 @pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop"])
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_a_random_search_over_learning_rates_runs_to_its_end(cls, solver, scale):
+def test_a_random_search_over_learning_rate_init_runs_to_its_end(cls, solver, scale):
     search = RandomizedSearchCV(
         small(cls, solver=solver, max_iter=10, batch_size=20),
         {"learning_rate_init": loguniform(1e-6, 10)},
@@ -270,7 +270,7 @@ def test_a_random_search_over_learning_rates_runs_to_its_end(cls, solver, scale)
 @unconverged
 @pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop"])
 @pytest.mark.parametrize("exponent", range(-6, 9))
-def test_predictions_are_finite_at_any_learning_rate(cls, solver, exponent):
+def test_predictions_are_finite_at_any_learning_rate_init(cls, solver, exponent):
     model = small(cls, solver=solver, max_iter=10, batch_size=20, learning_rate_init=10.0**exponent)
     try:
         model.fit(X, y_for(cls))
@@ -295,7 +295,7 @@ DIVERGING = {
 @pytest.mark.parametrize(
     "cls, activation, rate", [(cls, *case) for cls, cases in DIVERGING.items() for case in cases]
 )
-def test_what_is_kept_is_no_worse_than_the_start(cls, activation, rate):
+def test_what_is_kept_is_no_worse_than_the_start_at_any_learning_rate_init(cls, activation, rate):
     """Whatever the learning rate, a training that went wrong has not made things worse."""
     parameters = {"batch_size": 20, "activation": activation, "alpha": 0.0, "solver": "sgd"}
     start = small(cls, **parameters, max_iter=1, learning_rate_init=1e-12).fit(X, y_for(cls))
@@ -310,7 +310,7 @@ def test_what_is_kept_is_no_worse_than_the_start(cls, activation, rate):
 
 
 @unconverged
-def test_training_goes_on_after_a_divergence(cls):
+def test_training_goes_on_after_a_divergence_with_warm_start(cls):
     model = small(cls, solver="sgd", learning_rate_init=10, alpha=10.0, max_iter=20, batch_size=20)
     n = model.set_params(warm_start=True, activation="tanh").fit(X, y_for(cls)).n_iter_
     assert n < 20
@@ -326,7 +326,9 @@ def test_training_goes_on_after_a_divergence(cls):
 @pytest.mark.parametrize(
     "ratio, scaled", [(500.0, False), (3000.0, False), (1e6, False), (1e6, True)]
 )
-def test_an_early_end_names_the_scales_of_the_columns(cls, solver, ratio, scaled):
+def test_an_early_end_names_the_scales_of_the_columns_without_normalize_x(
+    cls, solver, ratio, scaled
+):
     Z, hint = X / X.std(axis=0), ratio > 1000 and not scaled
     Z[:, 2] *= ratio
     with pytest.warns(ConvergenceWarning) as record:
@@ -342,7 +344,9 @@ def test_an_early_end_names_the_scales_of_the_columns(cls, solver, ratio, scaled
 
 @pytest.mark.parametrize("schedule", ANNEALING)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_schedule_that_ends_at_max_iter_is_no_lack_of_convergence(cls, schedule, solver):
+def test_a_schedule_that_ends_at_max_iter_is_no_lack_of_convergence_of_learning_rate(
+    cls, schedule, solver
+):
     model = small(cls, solver=solver, learning_rate=schedule)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -351,7 +355,7 @@ def test_a_schedule_that_ends_at_max_iter_is_no_lack_of_convergence(cls, schedul
 
 
 @pytest.mark.parametrize("schedule", sorted({*SCHEDULES} - {*ANNEALING}))
-def test_other_schedules_warn_at_max_iter(cls, schedule):
+def test_other_schedules_warn_at_max_iter_of_learning_rate(cls, schedule):
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(6\) reached"):
         small(cls, learning_rate=schedule).fit(X, y_for(cls))
 
@@ -503,7 +507,7 @@ RATES = {  # of the last of 4 steps an epoch, over 8 epochs
 
 @unconverged
 @pytest.mark.parametrize("schedule", RATES)
-def test_the_history_shows_the_schedule(cls, schedule):
+def test_the_history_shows_the_schedule_of_learning_rate(cls, schedule):
     model = small(
         cls, learning_rate=schedule, learning_rate_init=0.02, batch_size=25, max_iter=8, tol=0.0
     ).fit(X, y_for(cls))
@@ -525,7 +529,7 @@ def test_warm_up_rises_and_one_cycle_peaks(cls):
     assert cycle[-1] < 0.02 * cycle[0]
 
 
-def test_the_adaptive_rule_divides_by_five():
+def test_the_adaptive_rule_divides_by_five_the_learning_rate():
     model = small(
         MLPClassifier, solver="sgd", learning_rate="adaptive", learning_rate_init=0.5, tol=0.1,
         n_iter_no_change=2, max_iter=500,
@@ -538,7 +542,7 @@ def test_the_adaptive_rule_divides_by_five():
 
 
 @unconverged
-def test_a_schedule_may_be_an_object(cls):
+def test_a_schedule_may_be_an_object_as_learning_rate(cls):
     by_name = small(cls, learning_rate="cosine").fit(X, y_for(cls))
     as_object = small(cls, learning_rate=schedules.Cosine()).fit(X, y_for(cls))
     assert_array_equal(values(as_object), values(by_name))
@@ -561,7 +565,7 @@ def test_the_parameter_dtype_decides(cls, dtype, solver, given):
 
 
 @unconverged
-def test_both_precisions_agree(cls):
+def test_both_precisions_agree_with_dtype(cls):
     single, double = (small(cls, dtype=d).fit(X, y_for(cls)) for d in ("float32", "float64"))
     assert_allclose(single.loss_curve_, double.loss_curve_, rtol=1e-4)
     assert_allclose(single.coefs_[0], double.coefs_[0], atol=1e-4)
@@ -809,7 +813,7 @@ def test_fit_starts_anew(cls, parameters):
 
 
 @pytest.mark.parametrize("schedule", [Cosine(), Exponential(0.1), WarmUp(0.2, Cosine())])
-def test_a_schedule_object_that_anneals_ends_without_a_warning(schedule):
+def test_a_schedule_object_that_anneals_ends_without_a_warning_as_learning_rate(schedule):
     model = small(MLPClassifier, max_iter=3, learning_rate=schedule)
     rates = model.fit(X, y_for(MLPClassifier)).history_["learning_rate"]
     assert rates[-1] < max(rates)

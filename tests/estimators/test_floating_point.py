@@ -139,7 +139,7 @@ def test_an_exception_of_somebody_else_passes():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1e5, 1e15, 1e30, 1e38])
 @pytest.mark.parametrize("y", [BINARY, CLASSES, np.c_[BINARY, 1 - BINARY], np.c_[CLASSES, BINARY]])
-def test_huge_weights_give_probabilities(y, scale, dtype):
+def test_huge_weights_give_probabilities_in_either_dtype(y, scale, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = MLPClassifier((6, 6, 6), dtype=dtype, max_iter=3, random_state=0).fit(X, y)

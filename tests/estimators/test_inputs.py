@@ -603,7 +603,7 @@ def test_a_constant_y_has_no_spread_to_blur():
 
 @pytest.mark.parametrize("loss", sorted({*losses_of(MLPRegressor)} - {*EQUIVARIANT}))
 @pytest.mark.parametrize("normalize_y", [True, False])
-def test_deviances_leave_y_as_it_is(loss, normalize_y):
+def test_deviances_leave_y_as_it_is_with_normalize_y(loss, normalize_y):
     y = np.exp(0.2 * NUMBERS)
     model = small(MLPRegressor, loss=loss, normalize_y=normalize_y).fit(X, y)
     plain = small(MLPRegressor, loss=loss).fit(X, y)
@@ -642,7 +642,7 @@ def test_one_row(solver):
     assert_array_equal(classifier.predict(X[:1]), classifier.predict(X)[:1])
 
 
-def test_the_last_batch_may_be_one_row(cls):
+def test_the_last_batch_may_be_one_row_with_batch_norm(cls):
     model = small(cls, batch_size=59).fit(X, y_for(cls))
     assert np.isfinite(values(model)).all()
     model = small(cls, batch_size=59, batch_norm=True).fit(X, y_for(cls))

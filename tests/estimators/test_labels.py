@@ -589,7 +589,7 @@ def test_a_constant_column(loss, constant):
     assert np.isfinite(values(rest)).all()
 
 
-def test_balanced_with_a_constant_column():
+def test_balanced_with_a_constant_column_as_class_weight():
     Y = np.c_[CODES, 0 * CODES + 5, FLAGS * CODES]
     net = small(MLPClassifier, class_weight="balanced").fit(X, Y)
     plain = small(MLPClassifier).fit(X, Y, compute_sample_weight("balanced", Y))

@@ -47,7 +47,7 @@ def test_a_schedule_with_a_rise_of_its_own_needs_no_warm_up(cls, schedule):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_schedule_is_no_class(cls, method):
+def test_a_schedule_is_no_class_as_learning_rate(cls, method):
     more = {"classes": [0, 1]} if (cls, method) == (MLPClassifier, "partial_fit") else {}
     with pytest.raises(ValueError, match=r"'learning_rate' .*not its class: write Cosine\(\)"):
         getattr(small(cls, learning_rate=Cosine), method)(X, LABELS, **more)

@@ -53,7 +53,7 @@ def test_scores_of_something_else_do_not_compete(cls, first, second):
 
 
 @unconverged
-def test_scores_of_the_same_compete(cls):
+def test_scores_of_the_same_compete_with_warm_start(cls):
     """… so that the test above is about the change."""
     model = small(cls, warm_start=True, learning_rate_init=0.01).fit(X, y_for(cls))
     best = model.best_loss_
@@ -350,7 +350,7 @@ def test_an_interrupt_of_a_diverging_epoch_keeps_finite_parameters(
 
 @unconverged
 @pytest.mark.parametrize("max_iter", [1, 7, 200])
-def test_running_statistics_after_lbfgs_are_those_of_the_data(cls, max_iter):
+def test_running_statistics_after_lbfgs_are_those_of_the_data_with_batch_norm(cls, max_iter):
     model = small(
         cls, solver="lbfgs", batch_norm=True, hidden_layer_sizes=(6, 4), max_iter=max_iter,
         activation="tanh", alpha=0.1,

@@ -150,7 +150,7 @@ IN_ORDER = {
 
 
 @pytest.mark.parametrize("name", IN_ORDER)
-def test_columns_in_order_are_left_alone(name):
+def test_columns_in_order_are_left_alone_by_normalize_x(name):
     X = IN_ORDER[name]
     assert measure(X, None, None) is None
     y = rng().integers(0, 2, X.shape[0])
@@ -160,7 +160,7 @@ def test_columns_in_order_are_left_alone(name):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_a_linear_model_keeps_its_penalty(solver):
+def test_a_linear_model_keeps_its_penalty_with_normalize_x(solver):
     X, y = mixed()
     net = MLPRegressor(hidden_layer_sizes=(), solver=solver, random_state=0, max_iter=2)
     nets = [net.set_params(normalize_X=n, learning_rate_init=1e-9).fit(X, y) for n in (True, False)]

@@ -79,7 +79,9 @@ SILENT = [
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("cls, scoring, y_val, reason", SILENT)
-def test_the_loss_decides_where_the_score_says_nothing(cls, scoring, y_val, reason, solver):
+def test_the_loss_decides_where_the_score_says_nothing_whatever_scoring(
+    cls, scoring, y_val, reason, solver
+):
     y = data_for(cls)[0]
     model = small(cls, solver=solver, scoring=scoring)
     with pytest.warns(UserWarning, match=f"early_stopping: .*{reason}.*loss decided") as record:
@@ -109,7 +111,7 @@ AS_TEXT = np.where(LABELS > 0, "yes", "no")
         ("d2_log_loss_score", AS_TEXT, np.full(len(X_VAL), "no")),
     ],
 )
-def test_the_loss_decides_where_classes_are_missing(scoring, y, y_val, solver):
+def test_the_loss_decides_where_classes_are_missing_whatever_scoring(scoring, y, y_val, solver):
     """Metrics that cannot do without a class that is not there."""
     model = small(MLPClassifier, solver=solver, scoring=scoring, max_iter=15)
     with pytest.warns(UserWarning, match=f"early_stopping: scoring='{scoring}'.*loss decided"):
@@ -150,7 +152,7 @@ def test_a_metric_of_something_else_is_named(cls, scoring, y):
 
 
 @pytest.mark.parametrize("error", [KeyError, RuntimeError, FloatingPointError])
-def test_a_scorer_that_raises_at_once_is_named(cls, error):
+def test_a_scorer_that_raises_at_once_is_named_as_scoring(cls, error):
     def scoring(estimator, X, y):
         raise error("out of order")
 
@@ -253,7 +255,7 @@ NO_NUMBERS = [None, np.zeros(3), [0.5], "0.5", {"a": 0.5}, 1j, (0.5, 0.5)]
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("score", NO_NUMBERS, ids=str)
-def test_a_scorer_must_return_a_number(cls, score, solver):
+def test_a_scorer_must_return_a_number_as_scoring(cls, score, solver):
     y, y_val = data_for(cls)
     model = small(cls, solver=solver, scoring=lambda estimator, X, y: score)
     with pytest.raises(ValueError, match=r"scoring=.* must return a number. Got"):
@@ -264,7 +266,7 @@ def test_a_scorer_must_return_a_number(cls, score, solver):
 
 
 @pytest.mark.parametrize("of", [float, np.float32, np.float64, np.array, int, bool])
-def test_numbers_of_any_kind(cls, of):
+def test_numbers_of_any_kind_from_scoring(cls, of):
     model = small(cls, max_iter=3, scoring=lambda estimator, X, y: of(1))
     model.fit(X, data_for(cls)[0])
     assert model.validation_scores_ == [1.0] * 3
@@ -273,7 +275,7 @@ def test_numbers_of_any_kind(cls, of):
 @pytest.mark.parametrize(
     "error", [ValueError, RuntimeError, KeyError, FloatingPointError, TypeError]
 )
-def test_a_scorer_that_raises_in_the_middle_says_so(cls, error):
+def test_a_scorer_that_raises_in_the_middle_says_so_as_scoring(cls, error):
     asked = []
 
     def scoring(estimator, X, y):

@@ -162,7 +162,7 @@ TOO_FEW = [(300, 0.0), (300, 0.001), (8, 0.1), (3, 0.1), (2, 0.1), (2, 0.5), (2,
 
 @pytest.mark.parametrize("n, fraction", TOO_FEW)
 @pytest.mark.parametrize("task", ["binary", "classes", "labels", "outputs", "one class", "numbers"])
-def test_what_cannot_be_parted_is_told_why(n, fraction, task):
+def test_what_cannot_be_parted_is_told_why_by_validation_fraction(n, fraction, task):
     k = np.arange(n)
     y = {
         "binary": k % 2, "classes": k % 3, "labels": np.c_[k % 2, 1 - k % 2],
