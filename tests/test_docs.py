@@ -154,3 +154,11 @@ def test_what_commands_install_is_declared():
     assert named
     extras = {extra for group in named for extra in group.split(",")}
     assert extras <= project["optional-dependencies"].keys()
+
+
+def test_the_tests_that_contributing_names_are_there():
+    files = {path.stem: path for path in ROOT.glob("tests/**/test_*.py")}
+    for folder, name in re.findall(
+        r"`(?:(tests/[\w/]*)/)?(test_\w+)(?:\.py)?`", PAGES["CONTRIBUTING.md"]
+    ):
+        assert files[name].parent == ROOT / (folder or "tests/estimators"), name
