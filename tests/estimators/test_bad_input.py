@@ -4,6 +4,7 @@ import functools
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import joblib
 import numpy as np
@@ -114,8 +115,8 @@ def numbers_of(table):
     """Yield every number of a table with its estimator and parameter."""
     for cls in BOTH:
         for kind, names in RANGES.items():
-            for name in {*names} & cls().get_params().keys():
-                yield from ((cls, name, value) for value in table[kind])
+            of_this = [name for name in names if name in cls().get_params()]
+            yield from product([cls], of_this, table[kind])
 
 
 def test_the_range_of_every_number_is_known():
