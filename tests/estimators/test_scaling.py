@@ -420,6 +420,14 @@ def test_training_goes_on_in_the_units_it_began_in():
     assert_array_equal(net.predict(X), before)
 
 
+def test_few_rows_that_are_alike_by_chance_make_no_small_scale():
+    """Two rows are alike by chance more often than five are."""
+    alike = measure(np.array([[1000.0], [1000.1]]), None, None)
+    assert alike.scale > 100
+    spread = np.array([[970.0], [1030.0], [985.0], [1010.0], [1005.0]])
+    assert_allclose(measure(spread, None, None).scale, spread.std(), rtol=1e-6)
+
+
 def test_one_row_tells_no_scale():
     X, y = linear()
     net = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X[:1], y[:1])
