@@ -16,6 +16,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from skdnn import MLPClassifier, MLPRegressor  # noqa: E402
 from skdnn.estimators import checks  # noqa: E402
 
 collect_ignore_glob = ["data/make_*.py"]  # these need packages that the tests do without
@@ -33,3 +34,9 @@ def says_all_again():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(params=[MLPClassifier, MLPRegressor])
+def cls(request):
+    """Both estimators, one after the other."""
+    return request.param

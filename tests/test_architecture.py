@@ -4,7 +4,10 @@ import ast
 import re
 import sys
 import tomllib
+from dataclasses import is_dataclass
 from graphlib import TopologicalSorter
+from importlib import import_module
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -194,18 +197,44 @@ def test_private_names_of_sklearn_have_one_place(name):
         assert not private_names(TREES[name])
 
 
+MOST_LINES = 40  # of a function's own code
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines the statements take, without docstring and the attributes set first."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    body = [*dropwhile(sets_attribute, body)]
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def sets_attribute(statement: ast.stmt) -> bool:
+    """Whether this is ``self.name = name``, one of which every hyperparameter has."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name):
+        return False
+    return ast.unparse(statement) == f"self.{statement.value.id} = {statement.value.id}"
+
+
 @pytest.mark.parametrize("name", TREES)
-def test_long_functions_explain_themselves(name):
+def test_no_function_is_long(name):
     functions = [
         node
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    long = [f for f in functions if f.end_lineno - f.lineno + 1 > 50]
-    explained = {f.name for f in long if ast.get_docstring(f)} | {
-        "__init__"
-    }  # the class explains it
-    assert {f.name for f in long} <= explained
+    assert not {f.name: code_lines(f) for f in functions if code_lines(f) > MOST_LINES}
+
+
+# Of layers and of what goes on in a training; all other dataclasses say what is to be done.
+HOLD_STATE = {
+    "Activate", "BatchNorm", "BestState", "Dense", "Dropout", "Patience", "Trainer",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINE if component(name) != "kernels"])
+def test_specifications_are_frozen(name):
+    for kind in vars(import_module(name)).values():
+        if is_dataclass(kind) and kind.__module__ == name:
+            assert kind.__dataclass_params__.frozen == (kind.__name__ not in HOLD_STATE), kind
 
 
 def test_the_readers_of_this_file_see_what_they_should():
@@ -216,3 +245,11 @@ def test_the_readers_of_this_file_see_what_they_should():
     tree = ast.parse("import os.path, numpy.linalg\ndef f():\n    from rich.text import Text")
     assert foreign(tree) == {"numpy", "rich"}
     assert foreign(at_once(tree)) == {"numpy"}
+    text = """def f(self, a):
+        'What it does.'
+        self.a = a
+
+        if a:
+            self.g()"""
+    (function,) = ast.parse(text).body
+    assert code_lines(function) == 2

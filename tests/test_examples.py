@@ -61,6 +61,7 @@ def quickstart(tmp_path_factory):
     return load("quickstart"), tmp_path_factory.mktemp("quickstart") / "small.png"
 
 
+@pytest.mark.slow
 def test_quickstart(quickstart, capsys):
     module, path = quickstart
     module.main(["--n-iter", "3", "--out", str(path)])
@@ -84,6 +85,7 @@ def test_quickstart(quickstart, capsys):
     assert is_drawn_on(image[:, width // 2 :])
 
 
+@pytest.mark.slow
 def test_training_and_search(tmp_path, capsys):
     load("plot_training_and_search").main(["--out", str(tmp_path)])
     printed = capsys.readouterr().out
@@ -110,6 +112,7 @@ def test_quickstart_leaves_out_what_is_known_only_after_the_call(quickstart):
     assert set(y) == {"yes", "no"}
 
 
+@pytest.mark.slow
 def test_gradient_flow(tmp_path, capsys):
     path = tmp_path / "gradient_flow.png"
     load("plot_gradient_flow").main(["--epochs", "5", "--out", str(tmp_path)])
@@ -128,6 +131,7 @@ def test_gradient_flow(tmp_path, capsys):
     assert is_drawn_on(image[:, middle:])
 
 
+@pytest.mark.slow
 def test_network(tmp_path, capsys):
     load("plot_network").main(["--out", str(tmp_path)])
     printed = capsys.readouterr().out
@@ -163,6 +167,7 @@ def run(name, *arguments, killed_by=None, inside=None, call=0):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_search_on_dask():
     printed = run("search_on_dask", "--rows", "500", "--n-iter", "2")
     assert printed.startswith("2 Dask workers, 2 threads\n")
@@ -170,6 +175,7 @@ def test_search_on_dask():
     assert len(re.findall(r"s: equal, bit for bit$", printed, re.M)) == 2
 
 
+@pytest.mark.slow
 def test_out_of_core_goes_on_where_it_was_killed(tmp_path):
     arguments = ["--rows", "60000", "--folder"]
     whole, parts = str(tmp_path / "whole"), str(tmp_path / "parts")

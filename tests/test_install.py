@@ -59,6 +59,7 @@ def train(site, choice):
     return run(command, PYTHONPATH=str(site), SKDNN_KERNELS=choice)
 
 
+@pytest.mark.slow
 def test_trains_on_the_definitions(site):
     for choice in ("auto", "numpy"):
         done = train(site, choice)
@@ -67,6 +68,7 @@ def test_trains_on_the_definitions(site):
         assert done.stdout.split() == [str(place), "numpy"]
 
 
+@pytest.mark.slow
 def test_asking_for_compiled_kernels_fails(site):
     done = train(site, "compiled")
     assert done.returncode != 0
@@ -75,6 +77,7 @@ def test_asking_for_compiled_kernels_fails(site):
     assert "skdnn.engine.kernels._compiled" in last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["fast", "Numpy", ""])
 def test_the_choices_are_named(choice):
     done = run([sys.executable, "-c", "import skdnn.engine.kernels"], SKDNN_KERNELS=choice)

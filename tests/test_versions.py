@@ -37,6 +37,7 @@ def test_it_prints_how_many_threads_blas_may_use_now(capsys):
         assert all(line.endswith(f", {n} threads") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["numpy", "auto"])
 def test_it_prints_the_kernels_that_were_asked_for(choice):
     found = importlib.util.find_spec("skdnn.engine.kernels._compiled") is not None

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from estimator_cases import Callback, by_class, small_network
 from joblib import parallel_config
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn.base import clone
@@ -40,11 +41,6 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a busy disk t
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
     """No power fails here; `test_the_disk_is_waited_for` has it undone."""
@@ -58,14 +54,13 @@ def path():
 
 
 def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (6,), "max_iter": 6, "batch_size": 25, "random_state": 0}
-    if cls is MLPRegressor:
-        defaults["normalize_y"] = True
-    return cls(**defaults | parameters)
+    scaled = {"normalize_y": True} if cls is MLPRegressor else {}
+    return small_network(
+        cls, **{"hidden_layer_sizes": (6,), "batch_size": 25} | scaled | parameters
+    )
 
 
-def y_for(cls):
-    return CLASSES if cls is MLPClassifier else NUMBERS
+y_for = by_class(CLASSES, NUMBERS)
 
 
 def validation_for(cls):
@@ -76,7 +71,7 @@ class CutShortError(Exception):
     """The end of the process, or as good as that."""
 
 
-class Recorder:
+class Recorder(Callback):
     """A callback that calls a function at the end of every epoch, with the epoch's number."""
 
     def __init__(self, action):
@@ -84,12 +79,6 @@ class Recorder:
 
     def setup(self, estimator, context):
         self.epochs_promised = context.max_subtasks
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         if context.task_name == "epoch":
@@ -155,8 +144,9 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", CASES, ids=", ".join)
-def test_a_run_cut_short_ends_like_one_that_was_not(cls, parameters, path):
+def test_a_run_cut_short_ends_like_one_that_was_not_with_warm_start(cls, parameters, path):
     y = y_for(cls)
     whole = clone(small(cls, warm_start=True, **parameters)).fit(X, y)
     n = whole.n_iter_
@@ -302,7 +292,7 @@ def test_a_divergence_is_mended_with_what_was_before_the_cut(rate, kept, k, path
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_a_finished_run_has_nothing_left(cls, warm_start, path):
+def test_a_finished_run_has_nothing_left_for_warm_start(cls, warm_start, path):
     y = y_for(cls)
     whole = small(cls, warm_start=True).fit(X, y)
     small(cls, warm_start=warm_start).set_callbacks(Checkpoint(path)).fit(X, y)
@@ -312,7 +302,7 @@ def test_a_finished_run_has_nothing_left(cls, warm_start, path):
     assert len(whole.loss_curve_) == 12
 
 
-def test_a_run_ended_on_purpose_has_nothing_left(cls, path):
+def test_a_run_ended_on_purpose_has_nothing_left_for_warm_start(cls, path):
     model = small(cls).set_callbacks(Checkpoint(path), Recorder(lambda epoch: epoch == 2))
     model.fit(X, y_for(cls))
     ended = load_checkpoint(path).set_params(warm_start=True)
@@ -695,6 +685,7 @@ print(kills, chains, within)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its runs by forking")
 def test_killed_at_any_moment(path):
     run = subprocess.run([sys.executable, "-c", KILLED, path], capture_output=True, text=True)

@@ -3,9 +3,10 @@
 import io
 import re
 import sys
+from functools import partial
 
-import numpy as np
 import pytest
+from estimator_cases import LABELS, Callback, X, small_network, y_for
 from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
@@ -16,30 +17,14 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdnn import MLPClassifier, MLPRegressor, load_checkpoint
+from skdnn import MLPClassifier, load_checkpoint
 from skdnn.callback import Checkpoint, ProgressBar, progress
 
 rich_console = pytest.importorskip("rich.console")
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(120, 5))
-LABELS = (X[:, 0] + 0.5 * RNG.normal(size=120) > 0).astype(int)
-NUMBERS = np.tanh(X[:, 0]) * 3 + X[:, 1]
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0} | parameters)
-
-
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+small = partial(small_network, max_iter=4)
 
 
 def numbers_of(model, k=-1):
@@ -54,20 +39,11 @@ class EndOfEpochError(Exception):
     """The end of the process, or as good as that."""
 
 
-class EndOfEpoch:
+class EndOfEpoch(Callback):
     """A callback that cuts a fit short."""
 
     def __init__(self, epoch):
         self.epoch = epoch
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         if context.task_id == self.epoch - 1:

@@ -1,6 +1,7 @@
 """What several tests of the engine share: the table of losses, chains of layers, traces."""
 
 import json
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from skdnn.engine.activations import get_activation
 from skdnn.engine.initializers import get_initializer
 from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout
 from skdnn.engine.network import Network
+from skdnn.engine.stopping import Outcome
 
 TRACES = np.load(Path(__file__).parents[1] / "data" / "torch_traces.npz")
 
@@ -155,3 +157,26 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
 def slope_along(f, x, d, h=1e-6):
     """Central difference of f at x along d."""
     return (f(x + h * d) - f(x - h * d)) / (2 * h)
+
+
+# Trainings ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Spectator:
+    """Watches, and asks to stop after so many epochs."""
+
+    stop_after: float = math.inf
+
+    def __post_init__(self):
+        self.epochs, self.n_begun = [], 0
+
+    def on_epoch_begin(self):
+        self.n_begun += 1
+
+    def on_epoch_end(self, epoch):
+        self.epochs.append(epoch)
+        return Outcome.STOPPED if len(self.epochs) >= self.stop_after else None
+
+    def losses(self):
+        return [epoch.loss for epoch in self.epochs]

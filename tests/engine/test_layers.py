@@ -233,6 +233,15 @@ def test_batch_norm_like_torch():
     assert_allclose(layer.infer(S), TRACES["norm_infer"], rtol=1e-10)
 
 
+def test_batch_norm_by_default_halves_a_variance_of_1e_5(rng):
+    """ε is 1e-5, as in PyTorch: s²/(s² + ε) is a half there."""
+    _, layer = prepare(BatchNorm(1, momentum=0.1), below=False)
+    layer.gamma[:], layer.beta[:] = 1.0, 0.0
+    S = rng.normal(size=(7, 1))
+    S *= np.sqrt(1e-5 / S.var())
+    assert_allclose(layer.forward(S).var(), 0.5, rtol=1e-9)
+
+
 def test_batch_norm_starts_as_the_identity(rng):
     network = Network([BatchNorm(N, momentum=0.1, epsilon=0.0)], "float64")
     network.initialize(rng)

@@ -111,3 +111,17 @@ def test_warm_up_leaves_the_rest_to_its_schedule(part, fraction):
 
 def test_warm_up_rises_to_where_its_schedule_starts():
     assert_allclose(WarmUp(0.5, OneCycle())(0.25, 0), 0.02)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.5, np.nan])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda value: OneCycle(peak=value), r"peak of OneCycle must be in \[0, 1\)"),
+        (lambda value: WarmUp(value, Constant()), r"fraction of WarmUp must be in \[0, 1\)"),
+    ],
+)
+def test_a_share_of_the_training_is_below_1(make, words, value):
+    with pytest.raises(ValueError, match=words):
+        make(value)
+    make(0.0), make(0.99)

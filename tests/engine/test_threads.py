@@ -285,6 +285,7 @@ OVERLAP = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["main first", "worker first"])
 def test_blas_gets_its_threads_back_when_fits_overlap(first):
     """In a process of its own, for the limits are those of the whole process."""
@@ -321,6 +322,7 @@ def test_fit_and_predict_give_blas_its_threads_back(solver, rng):
         assert set(blas_threads()) == {2}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(cpu_count() < 2, reason="there is one processor, and nothing to share out")
 def test_a_worker_of_joblib_shares_out_what_joblib_allows(monkeypatch):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)  # joblib would leave it as it is

@@ -1,10 +1,11 @@
 import math
 import pickle
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from engine_cases import LOSSES, Order, build
+from engine_cases import LOSSES, Order, Spectator, build
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import softmax
@@ -26,23 +27,6 @@ from skdnn.engine.training import Descent, Trainer, descend
 
 PLAIN = Descent(SGD(), 0.1, Constant(), n_epochs=10)
 TIGHT = {"maxiter": 5000, "maxfun": 10**6, "gtol": 1e-11, "ftol": 1e-16}
-
-
-@dataclass
-class Spectator:
-    """Watches, and asks to stop after so many epochs."""
-
-    stop_after: float = math.inf
-
-    def __post_init__(self):
-        self.epochs, self.n_begun = [], 0
-
-    def on_epoch_begin(self):
-        self.n_begun += 1
-
-    def on_epoch_end(self, epoch):
-        self.epochs.append(epoch)
-        return Outcome.STOPPED if len(self.epochs) >= self.stop_after else None
 
 
 class InterruptedBatches(Batches):
@@ -257,7 +241,56 @@ def test_loss_of_an_epoch_is_that_of_all_rows(weighted, rng):
     expected = SoftmaxCrossEntropy().value_and_gradient(S, Y, weight, np.empty_like(S))
     epoch = trainer.run_epoch(Batches(X, Y, weight, 5))
     assert_allclose(epoch.loss, expected)
-    assert epoch.seconds >= 0
+
+
+class Clock:
+    """The time, which passes when the tests say so."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(
+            "skdnn.engine.training.time", SimpleNamespace(perf_counter=lambda: self.now)
+        )
+
+    def batches(self, *data):
+        """Return batches each of which takes a second."""
+        clock = self
+
+        class TimedBatches(Batches):
+            def epoch(self, rng=None):
+                for batch in super().epoch(rng):
+                    clock.now += 1
+                    yield batch
+
+        return TimedBatches(*data)
+
+    def listener(self):
+        """Return a listener that takes an hour every time, as if it evaluated something."""
+        clock = self
+
+        class SlowSpectator(Spectator):
+            def on_epoch_end(self, epoch):
+                clock.now += 3600
+                return super().on_epoch_end(epoch)
+
+        return SlowSpectator()
+
+
+def test_the_seconds_of_an_epoch_are_those_of_its_steps(rng, monkeypatch):
+    clock = Clock(monkeypatch)
+    listener = clock.listener()
+    descend(train(), clock.batches(*data(rng), None, 5), 3, listener)
+    assert [epoch.seconds for epoch in listener.epochs] == [4, 4, 4]
+
+
+def test_the_seconds_of_lbfgs_are_those_of_its_evaluations(rng, monkeypatch):
+    clock = Clock(monkeypatch)
+    start, listener = clock.now, clock.listener()
+    descend_lbfgs(train(), clock.batches(*data(rng), None, 5), {"maxiter": 5}, listener)
+    seconds = [epoch.seconds for epoch in listener.epochs]
+    assert len(seconds) == 5
+    assert all(second % 4 == 0 and second >= 4 for second in seconds)  # whole evaluations
+    assert sum(seconds) == clock.now - start - 5 * 3600
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -4,11 +4,13 @@ import functools
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from estimator_cases import BOTH, PEER, Callback, small_network
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone, is_classifier
@@ -31,16 +33,12 @@ X = RNG.normal(size=(40, 3))
 LABELS = np.arange(40) % 3
 NUMBERS = X @ [1.0, -2.0, 0.5]
 
-BOTH = [MLPClassifier, MLPRegressor]
-PEER = {MLPClassifier: SklearnClassifier, MLPRegressor: SklearnRegressor}
-
 
 def y_for(estimator):
     return LABELS if is_classifier(estimator) else NUMBERS
 
 
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0} | parameters)
+small = functools.partial(small_network, hidden_layer_sizes=(4,), max_iter=3)
 
 
 def error(function, *args, **kwargs):
@@ -53,11 +51,6 @@ def error(function, *args, **kwargs):
 def state(estimator):
     """Return a digest of everything the estimator holds, and would take into a file."""
     return joblib.hash(estimator.__getstate__())
-
-
-@pytest.fixture(params=BOTH)
-def cls(request):
-    return request.param
 
 
 # Parameters -----------------------------------------------------------------------------------
@@ -86,25 +79,65 @@ def test_no_parameter_takes_just_anything(name):
         small(MLPClassifier, **{name: object()}).fit(X, LABELS)
 
 
-def outside():
-    """Yield values just outside of every interval."""
+# What every number may be, as the documentation of the methods has it.
+RANGES = {
+    "positive": ("learning_rate_init", "epsilon", "clip_norm", "max_norm", "huber_delta"),
+    "not negative": ("alpha", "weight_decay", "power_t", "tol"),
+    "[0, 1)": ("beta_1", "beta_2", "rho", "validation_fraction", "warmup", "dropout",
+               "input_dropout", "label_smoothing"),
+    "[0, 1]": ("momentum",),
+    "(0, 1]": ("batch_norm_momentum",),
+    "(0, 1)": ("quantile",),
+    "from 1": ("hidden_layer_sizes", "batch_size", "max_iter", "max_fun", "n_iter_no_change"),
+}  # fmt: skip
+TINY, ALMOST_1, ABOVE_1 = 5e-324, np.nextafter(1.0, 0.0), np.nextafter(1.0, 2.0)
+ALLOWED = {
+    "positive": [TINY, 1, 1e300],
+    "not negative": [0, TINY, 1e300],
+    "[0, 1)": [0, TINY, ALMOST_1],
+    "[0, 1]": [0, TINY, ALMOST_1, 1],
+    "(0, 1]": [TINY, ALMOST_1, 1],
+    "(0, 1)": [TINY, ALMOST_1],
+    "from 1": [1, 2, 10**9],
+}
+REFUSED = {
+    "positive": [0, -TINY, np.nan],
+    "not negative": [-TINY, np.nan],
+    "[0, 1)": [-TINY, 1, 2, np.nan],
+    "[0, 1]": [-TINY, ABOVE_1, np.nan],
+    "(0, 1]": [0, ABOVE_1, np.nan],
+    "(0, 1)": [0, 1, np.nan],
+    "from 1": [0, -1, 1.5, np.nan],
+}
+
+
+def numbers_of(table):
+    """Yield every number of a table with its estimator and parameter."""
     for cls in BOTH:
-        for name, constraints in cls._parameter_constraints.items():
-            for interval in constraints:
-                if not isinstance(interval, Interval) or name == "verbose":
-                    continue
-                if interval.left is not None:
-                    closed = interval.closed in ("left", "both")
-                    yield cls, name, interval.left - 1 if closed else interval.left
-                if interval.right is not None:
-                    closed = interval.closed in ("right", "both")
-                    yield cls, name, interval.right + 0.5 if closed else interval.right
+        for kind, names in RANGES.items():
+            of_this = [name for name in names if name in cls().get_params()]
+            yield from product([cls], of_this, table[kind])
 
 
-@pytest.mark.parametrize("cls, name, value", list(outside()))
+def test_the_range_of_every_number_is_known():
+    constraints = {k: v for cls in BOTH for k, v in cls._parameter_constraints.items()}
+    numbers = [
+        name
+        for name, allowed in constraints.items()
+        if any(isinstance(constraint, Interval) for constraint in allowed)
+    ]
+    assert {*numbers} == {name for names in RANGES.values() for name in names}
+
+
+@pytest.mark.parametrize("cls, name, value", [*numbers_of(REFUSED)])
 def test_numbers_out_of_range_are_refused(cls, name, value):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
         small(cls, **{name: value}).fit(X, y_for(cls()))
+
+
+@pytest.mark.parametrize("cls, name, value", [*numbers_of(ALLOWED)])
+def test_numbers_at_the_ends_of_their_range_are_allowed(cls, name, value):
+    small(cls, **{name: value})._validate_params()
 
 
 @pytest.mark.parametrize(
@@ -203,9 +236,18 @@ SCHEDULES_GONE_WRONG = {
 }  # fmt: skip
 
 
+def test_a_function_without_a_signature_may_be_a_schedule_as_learning_rate(cls):
+    """Python's `min` does not say what it takes; of the progress and the rows it is the first."""
+    nameless, written = (
+        small(cls, learning_rate=schedule).fit(X, y_for(cls()))
+        for schedule in (min, lambda progress, n: min(progress, n))
+    )
+    assert nameless.history_["learning_rate"] == written.history_["learning_rate"]
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES_GONE_WRONG.values(), ids=SCHEDULES_GONE_WRONG)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
+def test_a_schedule_that_goes_wrong_is_named_as_learning_rate(cls, schedule, solver):
     y = y_for(cls())
     model = small(cls, max_iter=10, learning_rate=schedule, solver=solver)
     with pytest.raises(ValueError, match=r"learning_rate=.*(must return|must take two arguments)"):
@@ -224,7 +266,7 @@ def test_a_schedule_that_goes_wrong_is_named(cls, schedule, solver):
         functools.partial(lambda factor, p, n: factor, 1.0),
     ],
 )  # fmt: skip
-def test_any_schedule_of_two_arguments_will_do(cls, schedule):
+def test_any_schedule_of_two_arguments_will_do_as_learning_rate(cls, schedule):
     y = y_for(cls())
     expected = small(cls).fit(X, y).predict(X)
     assert_array_equal(small(cls, learning_rate=schedule).fit(X, y).predict(X), expected)
@@ -343,7 +385,7 @@ def test_validation_labels_must_be_known():
         small(MLPClassifier).fit(X, LABELS, X_val=X, y_val=y_val)
 
 
-def test_partial_fit_cannot_stop_early(cls):
+def test_partial_fit_cannot_stop_early_with_early_stopping(cls):
     more = {"classes": [0, 1, 2]} if cls is MLPClassifier else {}
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
         small(cls, early_stopping=True).partial_fit(X, y_for(cls()), **more)
@@ -396,7 +438,7 @@ def test_classes_do_not_change():
     model.partial_fit(X, LABELS, classes=[2, 1, 0])  # in any order
 
 
-def test_balance_is_unknown_bit_by_bit():
+def test_balance_is_unknown_bit_by_bit_with_class_weight():
     model = small(MLPClassifier, class_weight="balanced")
     with pytest.raises(
         ValueError, match="class_weight='balanced' is not supported for partial_fit"
@@ -572,6 +614,7 @@ OWN_GRID = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_reason_is_given_once_a_process(cls):
     search = GridSearchCV(small(cls), OWN_GRID, cv=2)
     found = caught(lambda: search.fit(X, y_for(cls())))
@@ -610,6 +653,7 @@ def told_in_a_worker():
     return len(caught(lambda: [small(MLPClassifier, rho=0.5).fit(X, LABELS) for _ in range(3)]))
 
 
+@pytest.mark.slow
 def test_every_process_is_told_once():
     """A worker of joblib may run several of the calls, and says it in the first."""
     told = joblib.Parallel(n_jobs=2)(joblib.delayed(told_in_a_worker)() for _ in range(4))
@@ -717,7 +761,7 @@ def test_what_float32_takes_for_infinity_is_refused_at_prediction(cls, convert):
         model.predict(convert(spoiled(1e39)))
 
 
-def test_values_near_the_end_of_float32_are_reported_once(cls):
+def test_values_near_the_end_of_float32_are_reported_once_with_normalize_x(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
@@ -725,7 +769,7 @@ def test_values_near_the_end_of_float32_are_reported_once(cls):
             model.fit(1e38 * X, y_for(cls()))
 
 
-def test_double_precision_takes_large_values(cls):
+def test_double_precision_takes_large_values_with_dtype(cls):
     scale = np.array([1.0, 1e39, 1.0])
     for parameters in ({"dtype": "float64"}, {"solver": "lbfgs"}):
         model = small(cls, learning_rate_init=1e-3, **parameters) if "dtype" in parameters else (
@@ -785,7 +829,7 @@ def test_a_regressor_refuses_what_is_no_number(bad):
 @pytest.mark.parametrize("scale", [1e39, 1e300])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
 @pytest.mark.parametrize("normalize_y", [True, False])
-def test_what_float32_takes_for_infinity_is_refused_in_y(scale, loss, normalize_y):
+def test_what_float32_takes_for_infinity_is_refused_in_y_with_normalize_y(scale, loss, normalize_y):
     model = small(MLPRegressor, loss=loss, normalize_y=normalize_y)
     with pytest.raises(ValueError, match=r"y contains infinity or a value too large for .*float32"):
         model.fit(X, scale * np.abs(NUMBERS))
@@ -798,7 +842,7 @@ def test_y_is_needed(cls):
         small(cls).fit(X)
 
 
-def test_one_row_is_too_little_for_a_split():
+def test_one_row_is_too_little_for_a_split_with_early_stopping():
     with pytest.raises(ValueError, match=r"validation set is too small"):
         small(MLPRegressor, early_stopping=True).fit(X[:1], NUMBERS[:1])
     with pytest.raises(ValueError, match=r"validation set is too small.*'validation_fraction'"):
@@ -876,12 +920,11 @@ def test_missing_names_warn_as_in_scikit_learn(cls):
         small(cls).fit(X, y_for(cls())).predict(NAMED)
 
 
-@pytest.mark.parametrize(
-    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function", "score"]
-)
+@pytest.mark.parametrize("cls, method", [
+    *((cls, method) for cls in BOTH for method in ("predict", "score")),
+    *((MLPClassifier, m) for m in ("predict_proba", "predict_log_proba", "decision_function")),
+])  # fmt: skip
 def test_nothing_is_predicted_before_fit(cls, method):
-    if not hasattr(cls, method):
-        return
     args = (X, y_for(cls())) if method == "score" else (X,)
     with pytest.raises(NotFittedError, match=f"This {cls.__name__} instance is not fitted yet"):
         getattr(small(cls), method)(*args)
@@ -957,7 +1000,7 @@ def test_a_failed_partial_fit_leaves_the_model_as_it_was(cls, first, change):
         if first is not None:
             getattr(m, first)(X, y, **_classes(cls, first))
         elif (40, 2) in (np.shape(change.get("X")), np.shape(change.get("y"))):
-            return  # there is nothing to be wrong with
+            pytest.skip("a first call has no shapes to keep to")
     before = state(model)
     with pytest.raises(ValueError):
         model.partial_fit(**{"X": X, "y": y, **_classes(cls, "partial_fit")} | change)
@@ -967,20 +1010,11 @@ def test_a_failed_partial_fit_leaves_the_model_as_it_was(cls, first, change):
     assert_array_equal(model.predict(X), twin.predict(X))
 
 
-class BreaksDown:
+class BreaksDown(Callback):
     """A callback that raises after so many epochs."""
 
     def __init__(self, n_epochs):
         self.n_epochs, self.seen = n_epochs, 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         self.seen += 1

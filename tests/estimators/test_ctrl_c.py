@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from estimator_cases import by_class, small_network
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -59,20 +60,12 @@ def nobody_interrupts():
         yield
 
 
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
 def net(cls, **parameters):
-    defaults = {"activation": Interrupting(), "batch_size": 30, "max_iter": 6, "random_state": 0}
-    if parameters.get("solver") == "lbfgs":
-        del defaults["batch_size"]
-    return cls(hidden_layer_sizes=(7,), **defaults | parameters)
+    batches = {} if parameters.get("solver") == "lbfgs" else {"batch_size": 30}
+    return small_network(cls, **{"activation": Interrupting()} | batches | parameters)
 
 
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+y_for = by_class(LABELS, NUMBERS)
 
 
 def interrupted(call, after):

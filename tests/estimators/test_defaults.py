@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from estimator_cases import MINIBATCH_SOLVERS
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1, make_moons
 from sklearn.model_selection import train_test_split
@@ -43,12 +44,14 @@ def median_score(cls, X, y, sizes, **parameters):
     return np.median([net.fit(X, y).score(X_test, y_test) for net in nets])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_few_columns(name):
     ours, theirs = (median_score(cls, *FUNCTIONS[name]) for cls in (MLPRegressor, TheirRegressor))
     assert ours >= theirs - 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(100,), (64, 64, 64)])
 def test_moons(sizes):
     X, y = make_moons(1000, noise=0.2, random_state=0)
@@ -65,6 +68,7 @@ def smooth(n=1500):
     return X, y + 0.2 * X[:, 5]
 
 
+@pytest.mark.slow
 def test_data_without_noise_are_learned_to_the_end():
     X, y = smooth()
     X, X_test, y, y_test = train_test_split(X, y, random_state=0)
@@ -153,7 +157,6 @@ TABLES = {
 # Rates at which the constant schedule gets to its end in the default 200 epochs; that of the others
 # is the default.
 RATES = {"sgd": 0.05, "adagrad": 0.02, "adadelta": 10.0, "adamax": 0.01}
-SOLVERS = ["sgd", "adam", "adagrad", "rmsprop", "adadelta", "adamax", "nadam", "amsgrad"]
 SCORES: dict = {}
 
 
@@ -167,8 +170,9 @@ def accuracy(name, solver, schedule):
     return SCORES[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", MINIBATCH_SOLVERS)
 def test_no_schedule_ruins_a_training(solver, name):
     constant = accuracy(name, solver, "constant")
     lost = {s: constant - accuracy(name, solver, s) for s in SCHEDULES}

@@ -58,7 +58,7 @@ def assert_same_line(net, linear, rtol=1e-4, atol=1e-5):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("alpha", [0.1, 10.0])
 @pytest.mark.parametrize("labels", LABELS)
-def test_log_loss_is_logistic_regression(labels, alpha, weighted, class_weight):
+def test_log_loss_is_logistic_regression_with_class_weight(labels, alpha, weighted, class_weight):
     X, y = LABELS[labels]
     if class_weight == "dict":
         class_weight = dict(zip(np.unique(y), [1.0, 3.0, 0.5], strict=False))
@@ -79,7 +79,7 @@ def test_log_loss_is_logistic_regression(labels, alpha, weighted, class_weight):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("normalize_y", [False, True])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_squared_error_is_ridge(n_outputs, normalize_y, weighted):
+def test_squared_error_is_ridge_without_normalize_y(n_outputs, normalize_y, weighted):
     """½ Σ (s - y)² + ½ alpha ‖W‖²; standardising y changes the unit of W on both sides."""
     y = Y if n_outputs == 1 else np.column_stack([Y, 3 * Y**0.5, X[:, 2] - Y / 100])
     weight = WEIGHT if weighted else None

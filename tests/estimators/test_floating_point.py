@@ -4,24 +4,23 @@ import warnings
 
 import numpy as np
 import pytest
+from estimator_cases import SOLVERS, losses_of
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.activations import ACTIVATIONS, Tanh
-from skdnn.engine.optimizers import OPTIMIZERS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
 BINARY, CLASSES = (X[:, 0] > 0).astype(int), np.digitize(X[:, 0], [-0.5, 0.5])
 POSITIVE = np.abs(X[:, 0]) + 0.1
-SOLVERS = [*OPTIMIZERS, "lbfgs"]
 
 MODELS = [
-    *((MLPClassifier, loss, y) for loss in ("log_loss", "squared_error", "hinge", "perceptron")
+    *((MLPClassifier, loss, y) for loss in losses_of(MLPClassifier)
       for y in (BINARY, CLASSES, np.c_[BINARY, 1 - BINARY], np.c_[CLASSES, BINARY])),
-    *((MLPRegressor, loss, y) for loss in ("squared_error", "absolute_error", "huber", "quantile",
-      "poisson", "gamma") for y in (POSITIVE, np.c_[POSITIVE, 2 * POSITIVE])),
+    *((MLPRegressor, loss, y) for loss in losses_of(MLPRegressor)
+      for y in (POSITIVE, np.c_[POSITIVE, 2 * POSITIVE])),
 ]  # fmt: skip
 
 
@@ -57,6 +56,7 @@ def use_all(solver, activation, rate):
             use(model, y, 1e-3 + X[:, 1] ** 2 if early_stopping else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_warning_but_our_own(solver, rate):
@@ -67,6 +67,7 @@ def test_no_warning_but_our_own(solver, rate):
             use_all(solver, activation, rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_it_works_where_the_caller_raises(activation, solver):
@@ -138,7 +139,7 @@ def test_an_exception_of_somebody_else_passes():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1e5, 1e15, 1e30, 1e38])
 @pytest.mark.parametrize("y", [BINARY, CLASSES, np.c_[BINARY, 1 - BINARY], np.c_[CLASSES, BINARY]])
-def test_huge_weights_give_probabilities(y, scale, dtype):
+def test_huge_weights_give_probabilities_in_either_dtype(y, scale, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = MLPClassifier((6, 6, 6), dtype=dtype, max_iter=3, random_state=0).fit(X, y)

@@ -1,11 +1,13 @@
 """Validation data of one's own: errors name them, and other units than those of X are noticed."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from estimator_cases import small_network
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
@@ -29,14 +31,7 @@ X = RNG.normal(size=(60, 4))
 LABELS = np.arange(60) % 3
 FRAME = pd.DataFrame(X, columns=list("abcd"))
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0} | parameters)
+small = partial(small_network, hidden_layer_sizes=(4,), max_iter=1)
 
 
 # Errors -----------------------------------------------------------------------------------------
@@ -128,6 +123,7 @@ def test_raw_columns_beside_scaled_ones_are_noticed(table, scaler):
         pipeline.fit(X, y, net__X_val=V, net__y_val=y_val)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaler", SCALERS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("n", [2, 5, 20, None])
@@ -178,6 +174,7 @@ SHAPES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("n_columns", [1, 2, 12])
 @pytest.mark.parametrize("as_sparse", [False, True])

@@ -1,10 +1,13 @@
 """Every container and dtype of X and y gives the model that plain float32 arrays give."""
 
+from functools import partial
+
 import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from estimator_cases import EQUIVARIANT, PROBABILISTIC, by_class, losses_of, small_network, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -25,25 +28,9 @@ X = WHOLE.astype(np.float32)
 LABELS = (WHOLE[:, 0] > 0).astype(int) + (WHOLE[:, 1] > 1)
 NUMBERS = WHOLE @ [1.0, -2.0, 0.5, 0.0]
 
-BOTH = [MLPClassifier, MLPRegressor]
-LOSSES = ["log_loss", "squared_error", "hinge", "perceptron"]
+small = partial(small_network, hidden_layer_sizes=(5,), max_iter=4)
 
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (5,), "max_iter": 4, "random_state": 0} | parameters)
-
-
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
-
-
-def values(model):
-    return model._network.parameters.values
-
-
-@pytest.fixture(params=BOTH)
-def cls(request):
-    return request.param
+y_for = by_class(LABELS, NUMBERS)
 
 
 @pytest.fixture
@@ -413,7 +400,7 @@ CODES = np.c_[LABELS, (WHOLE[:, 2] > 0) * 2, WHOLE[:, 3] % 4]
 TEXTS = np.c_[NAMES[LABELS], np.where(WHOLE[:, 2] > 0, "left", "right")]
 INDICATOR = (WHOLE[:, :3] > 0).astype(int)
 
-long = pytest.mark.parametrize("loss", LOSSES)
+long = pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 
 
 def learned(loss, Y, **parameters):
@@ -437,7 +424,7 @@ def test_one_label(loss, y):
     assert model.n_outputs_ == (1 if y is FLAGS else 3)
 
 
-@pytest.mark.parametrize("loss", LOSSES[:2])
+@pytest.mark.parametrize("loss", PROBABILISTIC)
 @pytest.mark.parametrize("y", [FLAGS, LABELS], ids=["binary", "multiclass"])
 def test_probabilities_of_one_label(loss, y):
     model = learned(loss, y)
@@ -462,7 +449,7 @@ def test_several_labels(loss, convert):
     exact = np.all(predicted == INDICATOR, axis=1).mean()
     assert exact > 0.9
     assert model.score(X, INDICATOR) == pytest.approx(exact)
-    if loss in LOSSES[:2]:
+    if loss in PROBABILISTIC:
         P = model.predict_proba(X)
         assert P.shape == (60, 3)
         assert_array_equal(P > 0.5, predicted)
@@ -488,7 +475,7 @@ def test_several_outputs_of_several_classes(loss, Y, convert):
     )
 
 
-@pytest.mark.parametrize("loss", LOSSES[:2])
+@pytest.mark.parametrize("loss", PROBABILISTIC)
 @pytest.mark.parametrize("Y", [CODES, TEXTS], ids=["codes", "texts"])
 def test_probabilities_of_several_outputs_are_lists_as_in_scikit_learn(loss, Y):
     model = learned(loss, Y)
@@ -532,7 +519,7 @@ def test_outputs_with_shared_weights_keep_the_scale_of_one():
     assert model.n_outputs_ == 3
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
+@pytest.mark.parametrize("loss", EQUIVARIANT)
 def test_several_numbers_in_a_frame(loss):
     Y = np.c_[NUMBERS, WHOLE[:, 3]].astype(float)
     model = small(MLPRegressor, loss=loss).fit(X, pd.DataFrame(Y, index=SHUFFLED))
@@ -541,9 +528,8 @@ def test_several_numbers_in_a_frame(loss):
 
 # The scale of y ---------------------------------------------------------------------------------
 
-EQUIVARIANT = ["squared_error", "absolute_error", "huber", "quantile"]
 
-
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", EQUIVARIANT)
 @pytest.mark.parametrize("scale, shift", [(1e6, 0.0), (1e6, 5e6), (1e-6, 0.0), (1.0, 100.0)])
 @pytest.mark.parametrize("parameters", [{}, {"solver": "lbfgs"}, {"early_stopping": True}])
@@ -615,9 +601,9 @@ def test_a_constant_y_has_no_spread_to_blur():
     assert_allclose(model.predict(X), 4e6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+@pytest.mark.parametrize("loss", sorted({*losses_of(MLPRegressor)} - {*EQUIVARIANT}))
 @pytest.mark.parametrize("normalize_y", [True, False])
-def test_deviances_leave_y_as_it_is(loss, normalize_y):
+def test_deviances_leave_y_as_it_is_with_normalize_y(loss, normalize_y):
     y = np.exp(0.2 * NUMBERS)
     model = small(MLPRegressor, loss=loss, normalize_y=normalize_y).fit(X, y)
     plain = small(MLPRegressor, loss=loss).fit(X, y)
@@ -656,7 +642,7 @@ def test_one_row(solver):
     assert_array_equal(classifier.predict(X[:1]), classifier.predict(X)[:1])
 
 
-def test_the_last_batch_may_be_one_row(cls):
+def test_the_last_batch_may_be_one_row_with_batch_norm(cls):
     model = small(cls, batch_size=59).fit(X, y_for(cls))
     assert np.isfinite(values(model)).all()
     model = small(cls, batch_size=59, batch_norm=True).fit(X, y_for(cls))

@@ -4,11 +4,13 @@ import datetime
 import pickle
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from estimator_cases import PROBABILISTIC, losses_of, small_network, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -33,15 +35,8 @@ CODES = np.arange(N) % 3
 FLAGS = np.arange(N) % 2
 NAMES = np.array(["amber", "blue", "cyan"])
 NUMBERS = np.round(X[:, 0], 3)
-LOSSES = ["log_loss", "squared_error", "hinge", "perceptron"]
 
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0} | parameters)
-
-
-def values(net):
-    return net._network.parameters.values
+small = partial(small_network, hidden_layer_sizes=(4,), max_iter=3)
 
 
 # Several columns --------------------------------------------------------------------------------
@@ -97,8 +92,9 @@ def test_columns_of_two_classes_are_as_in_forests(Y, forest):
     assert net.score(X, Y) == pytest.approx(right.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("Y", PAIRS.values(), ids=PAIRS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 def test_columns_of_two_classes_are_learned(Y, loss):
     net = small(
         MLPClassifier, hidden_layer_sizes=(50,), loss=loss, max_iter=400, learning_rate_init=0.02
@@ -213,6 +209,17 @@ def test_classes_decide_what_a_chunk_cannot_show():
     net.fit(X[some], pd.DataFrame(Y[some]), X_val=X, y_val=sparse.csr_array(Y))
 
 
+@pytest.mark.parametrize("classes", [
+    [[0, 1, 2], [0, 5]], [[0, 1, 5], [0, 1]], [[0, 1, 2]], [[0, 1, 2], [0, 1], [0, 1]],
+])  # fmt: skip
+def test_later_calls_of_partial_fit_keep_the_classes_of_every_column(classes):
+    Y, first = np.c_[CODES, FLAGS], [[0, 1, 2], [0, 1]]
+    net = small(MLPClassifier).partial_fit(X, Y, classes=first)
+    net.partial_fit(X, Y, classes=[[2, 0, 1], [1, 0]])  # the same, in any order
+    with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+        net.partial_fit(X, Y, classes=classes)
+
+
 @pytest.mark.parametrize("classes", [[1, 2, 3], [1, 2], [[1, 2], [1, 2]]])
 def test_columns_of_classes_need_the_classes_of_every_column(classes):
     with pytest.raises(ValueError, match="`classes` must be a list of the classes of each"):
@@ -265,6 +272,13 @@ def test_labels_of_any_type(y, parameters):
         assert parts.partial_fit(X, y).classes_.tolist() == expected
 
 
+def test_labels_of_text_and_numbers_are_named_by_their_types():
+    with pytest.raises(TypeError) as caught:
+        small(MLPClassifier).fit(X, np.array([1, "a", 2.5] * 20, dtype=object))
+    (note,) = caught.value.__notes__
+    assert all(name in note for name in ("int", "str", "float"))
+
+
 @pytest.mark.parametrize("y", OBJECTS.values(), ids=OBJECTS)
 def test_class_weights_by_labels_of_any_type(y):
     weights = dict(zip(sorted(set(np.asarray(y).tolist())), [0.5, 2.0, 7.0], strict=False))
@@ -273,7 +287,13 @@ def test_class_weights_by_labels_of_any_type(y):
     assert_array_equal(values(net), values(small(MLPClassifier).fit(X, y, of_rows)))
 
 
-@given(st.lists(st.one_of(st.integers(), st.booleans(), st.integers(-9, 9).map(float)), min_size=2))
+EXACT = st.integers(-(2**53), 2**53)  # as doubles, too, which integers beside floats become
+
+
+@given(
+    st.lists(st.one_of(st.integers(), st.booleans()), min_size=2)
+    | st.lists(st.one_of(EXACT, st.booleans(), st.integers(-9, 9).map(float)), min_size=2)
+)
 @settings(max_examples=200, deadline=None)
 def test_numbers_are_found_again(numbers):
     column = np.array([*numbers, None], dtype=object)[:-1]
@@ -282,6 +302,7 @@ def test_numbers_are_found_again(numbers):
     assert classes[labels.encode(column, classes)].tolist() == numbers
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=3), min_size=1), st.lists(st.text(max_size=3), min_size=1))
 @settings(max_examples=200, deadline=None)
 def test_text_is_found_or_not(known, asked):
@@ -497,7 +518,7 @@ ONE = {
 
 
 @pytest.mark.parametrize("y", ONE.values(), ids=ONE)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_one_class_is_always_predicted(y, loss, solver):
     net = small(MLPClassifier, loss=loss, solver=solver, max_iter=40).fit(X[: len(y)], y)
@@ -508,7 +529,7 @@ def test_one_class_is_always_predicted(y, loss, solver):
         assert model.score(X[: len(y)], y) == 1.0
         assert model.decision_function(X).shape == (N, 1)
         assert np.isfinite(model.decision_function(X)).all()
-        if loss in LOSSES[:2]:
+        if loss in PROBABILISTIC:
             assert_array_equal(model.predict_proba(X), forest.predict_proba(X))
             assert_array_equal(model.predict_log_proba(X), np.zeros((N, 1)))
     assert net.loss_ < 0.1  # nothing but the penalty
@@ -552,7 +573,7 @@ def test_folds_of_one_class():
     assert len(cross_val_score(net, X, NAMES[np.sort(CODES)], cv=KFold(3))) == 3
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 @pytest.mark.parametrize("constant", [0, 5, -1])
 def test_a_constant_column(loss, constant):
     Y = pd.DataFrame({"a": CODES, "b": [constant] * N, "c": FLAGS})
@@ -560,7 +581,7 @@ def test_a_constant_column(loss, constant):
     separate = MultiOutputClassifier(small(MLPClassifier, loss=loss)).fit(X, Y.to_numpy())
     for model in (net, separate):
         assert (model.predict(X)[:, 1] == constant).all()
-    if loss in LOSSES[:2]:
+    if loss in PROBABILISTIC:
         for P, Q in zip(net.predict_proba(X), separate.predict_proba(X), strict=True):
             assert P.shape == Q.shape
         assert_array_equal(P := net.predict_proba(X)[1], np.ones((N, 1)))
@@ -568,7 +589,7 @@ def test_a_constant_column(loss, constant):
     assert np.isfinite(values(rest)).all()
 
 
-def test_balanced_with_a_constant_column():
+def test_balanced_with_a_constant_column_as_class_weight():
     Y = np.c_[CODES, 0 * CODES + 5, FLAGS * CODES]
     net = small(MLPClassifier, class_weight="balanced").fit(X, Y)
     plain = small(MLPClassifier).fit(X, Y, compute_sample_weight("balanced", Y))

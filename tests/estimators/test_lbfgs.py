@@ -25,6 +25,7 @@ def fitted(cls, data, **parameters):
     return model, model.score(X, y), [str(warning.message) for warning in record]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("random_state", [0, 1])
 @pytest.mark.parametrize("sizes", [(5,), (50,), (20, 20)])
 @pytest.mark.parametrize("data", [NOISE, WINE, MOONS], ids=["noise", "wine", "moons"])

@@ -6,12 +6,12 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from estimator_cases import SOLVERS, by_class, small_network
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_regression
 from sklearn.multioutput import MultiOutputRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.engine.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -42,20 +42,19 @@ def read_back(request):
     return request.param
 
 
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
+# Ways and solvers do not interact: every way with one solver, every solver with one way.
+WAYS_AND_SOLVERS = [
+    *[(way, "adam") for way in WAYS.values()],
+    *[(WAYS["joblib r"], solver) for solver in SOLVERS if solver != "adam"],
+]
 
 
 def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (9,), "batch_size": 20, "max_iter": 3, "random_state": 0}
-    if parameters.get("solver") == "lbfgs":
-        del defaults["batch_size"]
-    return cls(**defaults | parameters)
+    batches = {} if parameters.get("solver") == "lbfgs" else {"batch_size": 20}
+    return small_network(cls, **{"hidden_layer_sizes": (9,), "max_iter": 3} | batches | parameters)
 
 
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+y_for = by_class(LABELS, NUMBERS)
 
 
 def assert_same(model, expected):
@@ -64,7 +63,10 @@ def assert_same(model, expected):
     assert model.loss_curve_ == expected.loss_curve_
 
 
-@pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("read_back", "solver"), [case for case in WAYS_AND_SOLVERS if case[1] != "lbfgs"]
+)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_partial_fit_goes_on(cls, solver, batch_norm, read_back, tmp_path):
     y = y_for(cls)
@@ -78,7 +80,8 @@ def test_partial_fit_goes_on(cls, solver, batch_norm, read_back, tmp_path):
             assert_same(one.partial_fit(X, y), expected.partial_fit(X, y))
 
 
-@pytest.mark.parametrize("solver", [*sorted(OPTIMIZERS), "lbfgs"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("read_back", "solver"), WAYS_AND_SOLVERS)
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_warm_start_goes_on(cls, solver, early_stopping, kept, read_back, tmp_path):

@@ -6,9 +6,11 @@ import tracemalloc
 import warnings
 import weakref
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
+from estimator_cases import small_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import softmax
@@ -30,14 +32,7 @@ FITS = {
     "batch norm": {"batch_norm": True, "dropout": 0.2, "input_dropout": 0.1, "shuffle": False},
 }
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0} | parameters)
+small = partial(small_network, max_iter=3)
 
 
 def data_for(parameters, rng, m=300):
@@ -88,6 +83,7 @@ def peak():
 # Nothing of the data stays ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", FITS.values(), ids=FITS)
 def test_a_fitted_model_lets_go_of_the_data(cls, parameters, rng):
     X, y = data_for(parameters, rng)
@@ -101,6 +97,7 @@ def test_a_fitted_model_lets_go_of_the_data(cls, parameters, rng):
     assert alive() is None
 
 
+@pytest.mark.slow
 def test_a_model_in_partial_fit_lets_go_of_the_data(cls, rng):
     model = small(cls, shuffle=False, dropout=0.2)
     more = {"classes": [0, 1]} if cls is MLPClassifier else {}
@@ -114,6 +111,7 @@ def test_a_model_in_partial_fit_lets_go_of_the_data(cls, rng):
         assert alive() is None
 
 
+@pytest.mark.slow
 def test_validation_data_are_let_go(cls, rng):
     X, y = data_for({}, rng)
     X_val, y_val = data_for({}, rng, 50)
@@ -190,6 +188,7 @@ LARGE_FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", LARGE_FITS.values(), ids=LARGE_FITS)
 def test_large_doubles_are_not_copied_and_give_the_same(cls, parameters, rng, monkeypatch):
     X = rng.normal(size=(50_000, 40))
@@ -217,6 +216,7 @@ def test_large_doubles_beyond_float32_are_refused(cls, value, rng, monkeypatch):
 # Prediction -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_probabilities_take_little_more_room_than_the_result(rng):
     X = rng.normal(size=(300_000, 4)).astype(np.float32)
     model = fit(small(MLPClassifier, max_iter=1), X[:1000], np.arange(1000) % 10)

@@ -2,12 +2,14 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
+from estimator_cases import small_network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdnn import MLPClassifier, MLPRegressor
+from skdnn import MLPClassifier
 from skdnn.engine.activations import LeakyReLU
 from skdnn.engine.schedules import Cosine, OneCycle
 
@@ -16,14 +18,7 @@ X = RNG.normal(size=(120, 5))
 LABELS = (X[:, 0] > 0).astype(int)
 
 
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (8,), "max_iter": 6, "random_state": 0}
-    return cls(**defaults | {"learning_rate": "exponential"} | parameters)
+small = partial(small_network, learning_rate="exponential")
 
 
 # Learning rates -----------------------------------------------------------------------------------
@@ -52,7 +47,7 @@ def test_a_schedule_with_a_rise_of_its_own_needs_no_warm_up(cls, schedule):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_schedule_is_no_class(cls, method):
+def test_a_schedule_is_no_class_as_learning_rate(cls, method):
     more = {"classes": [0, 1]} if (cls, method) == (MLPClassifier, "partial_fit") else {}
     with pytest.raises(ValueError, match=r"'learning_rate' .*not its class: write Cosine\(\)"):
         getattr(small(cls, learning_rate=Cosine), method)(X, LABELS, **more)

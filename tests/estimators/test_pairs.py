@@ -205,6 +205,7 @@ def same(a, b):
     return type(a) is type(b) and np.array_equal(np.asarray(a, object), np.asarray(b, object))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_runs_wherever_scikit_learns_does(block):
     for seed in range(block * CASES, (block + 1) * CASES):

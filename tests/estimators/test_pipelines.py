@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from estimator_cases import BOTH, by_class
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
@@ -53,8 +54,6 @@ X, LABELS = X[:120], LABELS[:120]
 THREE = np.digitize(X[:, 0], [-0.7, 0.7])
 NUMBERS = X @ [1.0, -2.0, 0.0, 0.5, 3.0]
 
-BOTH = [MLPClassifier, MLPRegressor]
-
 
 def net(cls, **parameters):
     """Return a small network whose training ends at `max_iter` without a warning."""
@@ -65,13 +64,7 @@ def net(cls, **parameters):
     return cls(**defaults | parameters)
 
 
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
-
-
-@pytest.fixture(params=BOTH)
-def cls(request):
-    return request.param
+y_for = by_class(LABELS, NUMBERS)
 
 
 # Pipelines on data frames -----------------------------------------------------------------------
@@ -111,6 +104,7 @@ def test_a_pipeline_on_numbers_and_texts():
     assert_array_equal(model[-1].classes_, ["cheap", "dear"])
 
 
+@pytest.mark.slow
 def test_a_grid_over_nested_parameters_in_two_processes():
     frame, y = houses()
     pipeline = Pipeline([("columns", columns()), ("net", net(MLPClassifier, max_iter=10))])

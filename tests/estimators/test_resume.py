@@ -1,9 +1,11 @@
 """Training that goes on: warm starts, bit by bit, after a change of mind, after an error."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
+from estimator_cases import LABELS, X, small_network, y_for
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
@@ -11,25 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine.training import Trainer
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(120, 5))
-LABELS = (X[:, 0] + 0.5 * RNG.normal(size=120) > 0).astype(int)
-NUMBERS = np.tanh(X[:, 0]) * 3 + X[:, 1]
-
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
-
-
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0} | parameters)
-
-
-def y_for(cls):
-    return LABELS if cls is MLPClassifier else NUMBERS
+small = partial(small_network, max_iter=4)
 
 
 def classes_for(cls):
@@ -67,7 +53,7 @@ def test_scores_of_something_else_do_not_compete(cls, first, second):
 
 
 @unconverged
-def test_scores_of_the_same_compete(cls):
+def test_scores_of_the_same_compete_with_warm_start(cls):
     """… so that the test above is about the change."""
     model = small(cls, warm_start=True, learning_rate_init=0.01).fit(X, y_for(cls))
     best = model.best_loss_
@@ -364,7 +350,7 @@ def test_an_interrupt_of_a_diverging_epoch_keeps_finite_parameters(
 
 @unconverged
 @pytest.mark.parametrize("max_iter", [1, 7, 200])
-def test_running_statistics_after_lbfgs_are_those_of_the_data(cls, max_iter):
+def test_running_statistics_after_lbfgs_are_those_of_the_data_with_batch_norm(cls, max_iter):
     model = small(
         cls, solver="lbfgs", batch_norm=True, hidden_layer_sizes=(6, 4), max_iter=max_iter,
         activation="tanh", alpha=0.1,

@@ -51,6 +51,7 @@ def median_error(model, y):
 # Outliers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OUTLIERS)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "sgd"])

@@ -65,6 +65,7 @@ def r_squared(model, X, y):
     return model.fit(X, y).score(X_test, y_test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGRESSIONS)
 @pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_norm": True}], ids=str)
 def test_raw_columns_are_as_good_as_scaled_ones(name, parameters):
@@ -149,7 +150,7 @@ IN_ORDER = {
 
 
 @pytest.mark.parametrize("name", IN_ORDER)
-def test_columns_in_order_are_left_alone(name):
+def test_columns_in_order_are_left_alone_by_normalize_x(name):
     X = IN_ORDER[name]
     assert measure(X, None, None) is None
     y = rng().integers(0, 2, X.shape[0])
@@ -159,7 +160,7 @@ def test_columns_in_order_are_left_alone(name):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_a_linear_model_keeps_its_penalty(solver):
+def test_a_linear_model_keeps_its_penalty_with_normalize_x(solver):
     X, y = mixed()
     net = MLPRegressor(hidden_layer_sizes=(), solver=solver, random_state=0, max_iter=2)
     nets = [net.set_params(normalize_X=n, learning_rate_init=1e-9).fit(X, y) for n in (True, False)]
@@ -274,6 +275,7 @@ def test_near_constant_columns_are_not_blown_up(column, dtype):
 SPANS = {"five minutes": 300, "an hour": 3600, "a month": 3e6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("unit", [1, 1e3, 1e9], ids=["s", "ms", "ns"])
 @pytest.mark.parametrize("as_frame", [False, True])
@@ -396,6 +398,7 @@ def streamed(model, X, y, first):
     return model.score(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", STREAMS)
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("first", [1, 2, 3, 5])
@@ -417,6 +420,14 @@ def test_training_goes_on_in_the_units_it_began_in():
     assert_array_equal(net.predict(X), before)
 
 
+def test_few_rows_that_are_alike_by_chance_make_no_small_scale():
+    """Two rows are alike by chance more often than five are."""
+    alike = measure(np.array([[1000.0], [1000.1]]), None, None)
+    assert alike.scale > 100
+    spread = np.array([[970.0], [1030.0], [985.0], [1010.0], [1005.0]])
+    assert_allclose(measure(spread, None, None).scale, spread.std(), rtol=1e-6)
+
+
 def test_one_row_tells_no_scale():
     X, y = linear()
     net = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X[:1], y[:1])
@@ -429,6 +440,7 @@ def test_one_row_tells_no_scale():
 FACTORS = [1e-300, 1e-50, 1e-40, 1e-36, 1e-30, 1e-10, 1e10, 1e30, 3e36, 3e37]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("part", ["X", "one column of X", "y", "sample_weight"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

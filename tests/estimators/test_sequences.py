@@ -312,6 +312,7 @@ def play(kind, seed):
             raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sequence_changes_nothing_that_it_should_not(kind):
     for seed in range(SEQUENCES):

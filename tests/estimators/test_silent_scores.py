@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from estimator_cases import small_network
 from numpy.testing import assert_array_equal
 from scipy.stats import spearmanr
 from sklearn.datasets import make_classification
@@ -26,10 +27,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def small(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (8,), "max_iter": 60, "random_state": 0}
-    if parameters.get("solver") != "lbfgs":
-        defaults |= {"learning_rate_init": 0.02}
-    return cls(**defaults | {"early_stopping": True} | parameters)
+    rate = {} if parameters.get("solver") == "lbfgs" else {"learning_rate_init": 0.02}
+    return small_network(cls, **{"max_iter": 60, "early_stopping": True} | rate | parameters)
 
 
 def assert_same(model, expected):
@@ -37,11 +36,6 @@ def assert_same(model, expected):
         assert_array_equal(ours, theirs)
     assert model.n_iter_ == expected.n_iter_
     assert model.best_iter_ == expected.best_iter_
-
-
-@pytest.fixture(params=[MLPClassifier, MLPRegressor])
-def cls(request):
-    return request.param
 
 
 def data_for(cls):
@@ -85,7 +79,9 @@ SILENT = [
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("cls, scoring, y_val, reason", SILENT)
-def test_the_loss_decides_where_the_score_says_nothing(cls, scoring, y_val, reason, solver):
+def test_the_loss_decides_where_the_score_says_nothing_whatever_scoring(
+    cls, scoring, y_val, reason, solver
+):
     y = data_for(cls)[0]
     model = small(cls, solver=solver, scoring=scoring)
     with pytest.warns(UserWarning, match=f"early_stopping: .*{reason}.*loss decided") as record:
@@ -115,7 +111,7 @@ AS_TEXT = np.where(LABELS > 0, "yes", "no")
         ("d2_log_loss_score", AS_TEXT, np.full(len(X_VAL), "no")),
     ],
 )
-def test_the_loss_decides_where_classes_are_missing(scoring, y, y_val, solver):
+def test_the_loss_decides_where_classes_are_missing_whatever_scoring(scoring, y, y_val, solver):
     """Metrics that cannot do without a class that is not there."""
     model = small(MLPClassifier, solver=solver, scoring=scoring, max_iter=15)
     with pytest.warns(UserWarning, match=f"early_stopping: scoring='{scoring}'.*loss decided"):
@@ -156,7 +152,7 @@ def test_a_metric_of_something_else_is_named(cls, scoring, y):
 
 
 @pytest.mark.parametrize("error", [KeyError, RuntimeError, FloatingPointError])
-def test_a_scorer_that_raises_at_once_is_named(cls, error):
+def test_a_scorer_that_raises_at_once_is_named_as_scoring(cls, error):
     def scoring(estimator, X, y):
         raise error("out of order")
 
@@ -259,7 +255,7 @@ NO_NUMBERS = [None, np.zeros(3), [0.5], "0.5", {"a": 0.5}, 1j, (0.5, 0.5)]
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("score", NO_NUMBERS, ids=str)
-def test_a_scorer_must_return_a_number(cls, score, solver):
+def test_a_scorer_must_return_a_number_as_scoring(cls, score, solver):
     y, y_val = data_for(cls)
     model = small(cls, solver=solver, scoring=lambda estimator, X, y: score)
     with pytest.raises(ValueError, match=r"scoring=.* must return a number. Got"):
@@ -270,7 +266,7 @@ def test_a_scorer_must_return_a_number(cls, score, solver):
 
 
 @pytest.mark.parametrize("of", [float, np.float32, np.float64, np.array, int, bool])
-def test_numbers_of_any_kind(cls, of):
+def test_numbers_of_any_kind_from_scoring(cls, of):
     model = small(cls, max_iter=3, scoring=lambda estimator, X, y: of(1))
     model.fit(X, data_for(cls)[0])
     assert model.validation_scores_ == [1.0] * 3
@@ -279,7 +275,7 @@ def test_numbers_of_any_kind(cls, of):
 @pytest.mark.parametrize(
     "error", [ValueError, RuntimeError, KeyError, FloatingPointError, TypeError]
 )
-def test_a_scorer_that_raises_in_the_middle_says_so(cls, error):
+def test_a_scorer_that_raises_in_the_middle_says_so_as_scoring(cls, error):
     asked = []
 
     def scoring(estimator, X, y):

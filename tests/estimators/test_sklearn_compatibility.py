@@ -282,6 +282,7 @@ def failed_checks(estimator) -> set[str]:
     return {result["check_name"] for result in results if result["status"] == "failed"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the checks have their own idea of which warnings matter
 @pytest.mark.parametrize(
     ("estimator", "expected"), [pytest.param(*row, id=configuration(row[0])) for row in IN_DOUBLE]
@@ -290,6 +291,7 @@ def test_checks_in_double_precision(estimator, expected):
     assert failed_checks(estimator) == set(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("estimator", IN_SINGLE, ids=configuration)
 def test_checks_in_single_precision(estimator):

@@ -3,11 +3,13 @@
 import copy
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from estimator_cases import small_network
 from numpy.testing import assert_array_equal, assert_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -47,8 +49,7 @@ def halve(progress, n_samples_seen):
     return 0.5**progress
 
 
-def small(cls, **parameters):
-    return cls(**{"hidden_layer_sizes": (6, 5), "max_iter": 3, "random_state": 0} | parameters)
+small = partial(small_network, hidden_layer_sizes=(6, 5), max_iter=3)
 
 
 def through_skops(model, *types):
@@ -114,8 +115,10 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("through", WAYS)
-@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("through", "warm_start"), [(through_skops, False), *((way, True) for way in WAYS)]
+)
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("cls", OURS)
 def test_a_fit_goes_on_after_the_round_trip(cls, name, warm_start, through):
@@ -129,6 +132,7 @@ def test_a_fit_goes_on_after_the_round_trip(cls, name, warm_start, through):
             assert_same(again.fit(X, y), model.fit(X, y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("way", ["fit", "partial_fit", "warm_start", "early_stopping"])
 def test_every_task_in_every_state(name, way):

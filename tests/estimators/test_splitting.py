@@ -1,7 +1,10 @@
 """What early stopping holds out: a share of every class, as far as there are rows for it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from estimator_cases import small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -10,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 
 from skdnn import MLPClassifier, MLPRegressor
-from skdnn.estimators.data import Sample
+from skdnn.estimators.data import Dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -34,20 +37,18 @@ TYPES = {
 }
 
 
-def small(cls, **parameters):
-    settings = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
-    return cls(**settings | {"early_stopping": True} | parameters)
+small = partial(small_network, hidden_layer_sizes=(4,), max_iter=2, early_stopping=True)
 
 
 def held_out(y, fraction=0.1, seed=0, rows=None):
     """Return which rows of y are trained on, and which are held out."""
     n = len(y)
-    sample = Sample(np.arange(n)[:, None], np.asarray(y), None, rows)
-    train, validation = sample.split(sample.used(sample.y), fraction, seed)
-    return train.used(train.X).ravel(), validation.X.ravel()
+    data = Dataset(np.arange(n)[:, None], np.asarray(y), None, rows)
+    train, validation = data.split(data.rows_of(data.y), fraction, seed)
+    return train.rows_of(train.X).ravel(), validation.X.ravel()
 
 
-class Recorder:
+class RecordingScorer:
     """A scorer that keeps what it is asked to score."""
 
     def __call__(self, net, X, y, sample_weight=None):
@@ -58,7 +59,7 @@ class Recorder:
 @pytest.mark.parametrize("y", RARE.values(), ids=RARE)
 @pytest.mark.parametrize("convert", TYPES.values(), ids=TYPES)
 def test_rare_classes_stay_in_training(y, convert):
-    recorder, y = Recorder(), convert(y)
+    recorder, y = RecordingScorer(), convert(y)
     net = small(MLPClassifier, scoring=recorder).fit(X, y)
     assert len(net.validation_scores_) == net.n_iter_
     classes, counts = np.unique(y, return_counts=True)
@@ -134,7 +135,7 @@ def test_rows_of_weight_zero_cannot_be_held_out():
     train, held = held_out(y, 0.1, rows=rows)
     assert set(train) | set(held) == set(rows)
     assert len(held) == 20
-    recorder = Recorder()
+    recorder = RecordingScorer()
     weight = np.where(np.arange(300) < 270, 0.0, 1.0)
     small(MLPClassifier, scoring=recorder).fit(
         np.arange(300)[:, None], np.r_[y[:299] % 3, 77], weight
@@ -147,7 +148,7 @@ def test_rows_of_weight_zero_cannot_be_held_out():
 def test_the_same_rows_in_every_call():
     y, scores = RARE["more classes than rows to hold out"], []
     for _ in range(2):
-        recorder = Recorder()
+        recorder = RecordingScorer()
         net = small(MLPClassifier, scoring=recorder, warm_start=True).fit(X, y)
         first = recorder.X
         net.fit(X, y)
@@ -161,7 +162,7 @@ TOO_FEW = [(300, 0.0), (300, 0.001), (8, 0.1), (3, 0.1), (2, 0.1), (2, 0.5), (2,
 
 @pytest.mark.parametrize("n, fraction", TOO_FEW)
 @pytest.mark.parametrize("task", ["binary", "classes", "labels", "outputs", "one class", "numbers"])
-def test_what_cannot_be_parted_is_told_why(n, fraction, task):
+def test_what_cannot_be_parted_is_told_why_by_validation_fraction(n, fraction, task):
     k = np.arange(n)
     y = {
         "binary": k % 2, "classes": k % 3, "labels": np.c_[k % 2, 1 - k % 2],

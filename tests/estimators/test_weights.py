@@ -206,12 +206,12 @@ def test_class_weight_is_a_weight_of_rows(classes, weight):
     assert differ(by_class, MLPClassifier(**SMALL).fit(X, y, weight))
 
 
-def test_balanced():
+def test_balanced_as_class_weight():
     net = MLPClassifier(**SMALL, class_weight="balanced").fit(X, Y)
     assert_same(net, MLPClassifier(**SMALL).fit(X, Y, compute_sample_weight("balanced", Y)))
 
 
-def test_balanced_counts_the_weights_of_rows():
+def test_balanced_counts_the_weights_of_rows_as_class_weight():
     classes = np.arange(3)
     weights = compute_class_weight("balanced", classes=classes, y=Y, sample_weight=WEIGHT)
     net = MLPClassifier(**SMALL, class_weight="balanced").fit(X, Y, WEIGHT)
@@ -219,7 +219,7 @@ def test_balanced_counts_the_weights_of_rows():
 
 
 @pytest.mark.parametrize("y", [(Y + 1) % 3, Y > 0, LABELS], ids=["other", "two classes", "labels"])
-def test_balanced_anew_in_every_fit(y):
+def test_balanced_anew_in_every_fit_as_class_weight(y):
     net = MLPClassifier(**SMALL, class_weight="balanced").fit(X, Y)
     assert_same(net.fit(X, y), clone(net).fit(X, y))
 
@@ -248,7 +248,7 @@ def test_balanced_by_the_training_rows(y, early_stopping):
     assert_same(balanced, by_hand)
 
 
-def test_a_class_may_be_missing_from_the_validation():
+def test_a_class_may_be_missing_from_the_validation_with_class_weight():
     some = Y_VAL != 2
     net = MLPClassifier(**SMALL, class_weight="balanced")
     net.fit(X[:60], Y[:60], X_val=X_VAL[some], y_val=Y_VAL[some])
@@ -261,7 +261,7 @@ def test_a_class_may_be_missing_from_the_validation():
 
 
 @pytest.mark.parametrize("y", [Y, LABELS, COLUMNS], ids=["classes", "labels", "columns"])
-def test_rows_of_weight_zero_do_not_count_as_balance(y):
+def test_rows_of_weight_zero_do_not_count_as_balance_in_class_weight(y):
     net, rest = MLPClassifier(**SMALL, class_weight="balanced"), WEIGHT > 0
     removed = clone(net).fit(X[rest], y[rest], np.full(rest.sum(), 2.0))
     assert_same(removed, clone(net).fit(X, y, 2.0 * rest))
@@ -312,7 +312,7 @@ def test_class_weights_of_several_columns_multiply(task, balanced):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 @pytest.mark.parametrize("class_weight", [None, "balanced", PER_COLUMN["multilabel"][1]])
-def test_sparse_labels_weigh_the_same(class_weight, weight):
+def test_sparse_labels_weigh_the_same_with_class_weight(class_weight, weight):
     net = MLPClassifier(**SMALL, class_weight=class_weight)
     dense, sparse = (clone(net).fit(X, y, weight) for y in (LABELS, csr_array(LABELS)))
     assert_same(dense, sparse)

@@ -263,6 +263,7 @@ def test_axes_of_ones_own():
     assert max(ax.get_position().x1 for ax in display.axes_.flat) < right.get_position().x0
 
 
+@pytest.mark.slow
 def test_axes_without_a_grid():
     ax = plt.figure(figsize=(9, 6)).add_axes((0.1, 0.2, 0.8, 0.7))
     display = ActivationDisplay.from_estimator(fitted((7, 4)), X, ax=ax)

@@ -67,6 +67,7 @@ def finite_differences(objective, W, h=1e-5):
 # Against other ways to the gradient ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @few_iterations
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 @pytest.mark.parametrize("weight", [None, WEIGHT])

@@ -205,6 +205,7 @@ def test_epochs_are_whole():
     assert all(tick == int(tick) for tick in display.ax_.get_xticks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [None, "tight", "constrained"])
 def test_both_panels_stay_in_the_box_of_the_given_axes(layout, monkeypatch):
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout=layout)
@@ -325,6 +326,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         LossCurveDisplay.from_estimator(PLAIN)
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_to_draw():
     code = "import sys, skdnn.inspection; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -186,6 +186,7 @@ def test_without_names():
     assert len(display.ax_.texts) == 2 * 3  # name and caption of every layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("named", [True, False])
 def test_no_text_is_cut_off_or_runs_into_another(sizes, named):

@@ -195,6 +195,7 @@ def test_keyword_arguments_by_any_of_their_names(grid, line_kw):
     assert {(line.get_color(), line.get_linewidth()) for line in display.lines_} == {("red", 3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["c", "color", "facecolor", "fc", "facecolors"])
 def test_the_colour_of_the_points_is_free_where_it_is_not_the_score(grid, name):
     kw = {name: "red"}
@@ -287,6 +288,7 @@ class Range:
         return random_state.uniform(self.low, self.high, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "distribution, scale",
     [
@@ -359,6 +361,7 @@ def test_few_numbers_of_a_grid_get_the_ticks():
 # Categories -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values, labels",
     [
@@ -685,6 +688,7 @@ def test_without_matplotlib_the_error_says_what_to_install(grid, monkeypatch):
         SearchDisplay.from_search(grid, "alpha")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("alpha", "rate"), ("option", "alpha"), ("alpha",), ("option",)])
 def test_texts_are_apart(names, monkeypatch):
     sizes = [(128, 64, 32), (256, 128, 64), (512, 256, 128), (64, 64, 64), (32,)]
@@ -699,6 +703,7 @@ def test_texts_are_apart(names, monkeypatch):
     assert_texts_are_apart(display.figure_, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [None, "tight", "constrained"])
 def test_side_by_side(layout, grid, random, monkeypatch):
     figure, axes = plt.subplots(1, 2, figsize=(14, 6), layout=layout)

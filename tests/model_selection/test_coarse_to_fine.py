@@ -319,6 +319,7 @@ def test_an_unknown_parameter_is_an_error():
         search_for(space={"speed": uniform()}).fit(X, Y)
 
 
+@pytest.mark.slow
 @unconverged
 @failing
 def test_many_candidates_over_all_learning_rates():
@@ -369,6 +370,7 @@ def test_bad_parameters(parameters, message):
         search_for().set_params(**parameters).fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "estimator, space",

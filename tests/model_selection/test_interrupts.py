@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
+from estimator_cases import Callback, interrupt
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform
 from search_cases import Hill, X, Y, scores, search_for
@@ -29,15 +30,12 @@ unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Convergence
 # Callbacks --------------------------------------------------------------------------------------
 
 
-class Recorder:
+class Recorder(Callback):
     """A callback that notes the tasks, and does what it is told at the end of one."""
 
     def __init__(self, name=None, number=None, action=None, depth=None):
         self.max_propagation_depth = depth
         self.name, self.number, self.action, self.begun, self.ended = name, number, action, [], []
-
-    def setup(self, estimator, context):
-        pass
 
     def teardown(self, estimator, context):
         self.ended.append("teardown")
@@ -49,10 +47,6 @@ class Recorder:
         self.ended.append(context.task_name)
         done = self.ended.count(self.name)
         return self.action() if context.task_name == self.name and done == self.number else False
-
-
-def interrupt():
-    raise KeyboardInterrupt
 
 
 def test_rounds_are_tasks_with_their_fits_below():
@@ -256,6 +250,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs, whole_group", [(1, False), (2, False), (2, True)])
 def test_ctrl_c_in_a_terminal(tmp_path, n_jobs, whole_group):
     """A real signal: to the process alone, or to its workers too, as a terminal sends it."""

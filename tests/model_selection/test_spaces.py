@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from estimator_cases import BOTH
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -27,7 +28,6 @@ from skdnn.model_selection import layers, search_space
 from skdnn.model_selection.spaces import SPACE
 
 SIZES = ["small", "medium", "large"]
-BOTH = [MLPClassifier, MLPRegressor]
 
 
 def candidates(estimator, size, n=200):
@@ -131,6 +131,7 @@ CONSTRUCTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("cls", BOTH)
 @pytest.mark.parametrize("parameters", CONSTRUCTED.values(), ids=CONSTRUCTED)
@@ -231,6 +232,7 @@ def test_no_estimator(estimator):
 # Successive halving -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("size", SIZES)
 def test_halving_over_the_epochs(size):
