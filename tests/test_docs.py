@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
 from dask.distributed import Client, LocalCluster
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import RandomizedSearchCV
@@ -73,7 +74,15 @@ def before_chunks(names):
     return {"path": Path("state"), "net": MLPClassifier(), "scaler": scaler, "chunks": chunks}
 
 
+def before_trusting(names):
+    """A file that somebody else has written."""
+    X, y = before_resuming(names).values()
+    skops.io.dump(MLPClassifier((4,), max_iter=3).fit(X, y), "net.skops")
+    return {}
+
+
 BEFORE = {
+    ("SECURITY.md", 0): before_trusting,
     ("README.md", 1): before_pictures,
     ("resuming.md", 0): before_resuming,
     ("resuming.md", 1): before_skops,

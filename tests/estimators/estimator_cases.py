@@ -5,10 +5,10 @@ from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
+from skdnn.engine.losses import REGRESSION_LOSSES
 from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES
 from skdnn.estimators._sklearn import StrOptions
-from skdnn.estimators.regressor import LOSSES
 
 # The fixture `cls` of conftest.py goes over these, too.
 BOTH = [MLPClassifier, MLPRegressor]
@@ -42,7 +42,9 @@ def losses_of(cls):
 # Losses that are trained on probabilities; what the others call a score is none.
 PROBABILISTIC = [name for name in losses_of(MLPClassifier) if name not in ("hinge", "perceptron")]
 # Losses whose minimum moves with y when y is shifted and scaled.
-EQUIVARIANT = [name for name, loss in sorted(LOSSES.items()) if loss.standardised_by is not None]
+EQUIVARIANT = [
+    name for name, loss in sorted(REGRESSION_LOSSES.items()) if loss.standardised_by is not None
+]
 
 
 # Small networks -----------------------------------------------------------------------------------
