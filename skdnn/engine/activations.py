@@ -8,8 +8,8 @@ is then ``dS = dY * D``.
 Conventions
 -----------
 ``S``, ``Y`` and ``D`` are float arrays of one shape, (m, n) in a network, and one dtype, float32
-or float64; what comes out is written, nothing is returned.  Brackets are one where the condition
-in them holds, else zero.  At a kink in 0 σ' is that of the left side.
+or float64; what comes out is written, nothing is returned.  Brackets are one if the condition
+in them holds, else zero.  At a kink in 0, σ' is the derivative from the left.
 
 Examples
 --------

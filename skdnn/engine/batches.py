@@ -112,7 +112,8 @@ class Batches:
     rows : ndarray of int of shape (n,) or None, default=None
         The rows of X in use; None is all of them.
     dtype : dtype, default=None
-        The network's, that of the batches of X; None is that of X, which a csr_array must have.
+        Dtype of the network, and so of the batches of X; None is the dtype of X.  A csr_array must
+        have it already.
     scaling : Scaling or None, default=None
         What the columns of X go through; None leaves them as they are.
 

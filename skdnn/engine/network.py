@@ -27,8 +27,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer
-        The chain, the first layer first; as many columns go out of one as into the next, and the
-        last with parameters gives the scores.
+        The chain, the first layer first.  Each layer's n_out is the n_in of the next; the last
+        layer returns the raw scores.
     dtype : {"float32", "float64"}
         Type of all numbers.
     parameters : ParameterVector, default=None
@@ -39,11 +39,11 @@ class Network:
     parameters : ParameterVector
         All numbers of the network.
     gradient : ndarray of shape (p,)
-        ∂L/∂θ as the last `loss_and_gradient` left it; there after `prepare_training`.
+        ∂L/∂θ of the last `loss_and_gradient`; made by `prepare_training`.
     work : int
         Multiplications a row at prediction.
     learning_rate_factors : ndarray of shape (p,) or None
-        Factor of the learning rate of every parameter; there after `prepare_training`.
+        Factor of the learning rate of every parameter; made by `prepare_training`.
 
     Examples
     --------
@@ -259,7 +259,8 @@ class Network:
     def partial_loss_and_gradient(self, batch: Batch, loss: Loss, share: float = 1.0) -> float:
         """Evaluate share · Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over some rows, and its gradient into `gradient`.
 
-        Arguments as `loss_and_gradient`'s; ``share`` is that of these rows in a larger batch.
+        Arguments as `loss_and_gradient`'s; ``share`` is the share that these rows have of the
+        weight of a larger batch.
         """
         X, T, weight, _ = batch
         S = self.forward(X)
@@ -276,7 +277,7 @@ class Network:
         return kernels.l2_penalty(self.parameters.weights, decay, self._dW)
 
     def release(self) -> None:
-        """Let go of the buffers, and with them of the last batch."""
+        """Release the buffers, and with them the last batch."""
         fresh = self.replica()
         if self.rng is not None:
             fresh.prepare_training(self.rng)

@@ -65,7 +65,7 @@ class State:
     Attributes
     ----------
     t : int
-        Number of steps so far; stays 0 where the optimizer does not need it.
+        Number of steps so far; stays 0 if the optimizer does not need it.
     moments : list of ndarray of shape (p,)
         Velocity, running means, sums or maxima, as the optimizer has them.
     work : ndarray
@@ -119,7 +119,7 @@ class SGD:
     """v = μ v - lr g; θ += v, or with Nesterov's look-ahead θ += μ v - lr g.
 
     Polyak (1964); Nesterov (1983) in the form of Sutskever et al. (2013, eq. 3 and 4), where θ is
-    the point looked ahead to.  Plain gradient descent where momentum is 0.
+    the point looked ahead to.  Plain gradient descent if momentum is 0.
 
     Parameters
     ----------

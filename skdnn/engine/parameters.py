@@ -144,7 +144,7 @@ class ParameterVector:
         return views
 
     def learning_rate_factors(self) -> Array | None:
-        """Return the factor of every element of theta, shape (p,), or None where all are 1.
+        """Return the factor of every element of theta, shape (p,), or None if all are 1.
 
         Examples
         --------

@@ -266,7 +266,7 @@ class WarmUp(Schedule):
 
 @dataclass(frozen=True)
 class Scheduled:
-    """value · schedule: a number that changes as training goes on.
+    """value · schedule: a number that changes with the progress of training.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Outcome(Enum):
 class Patience:
     """Count the epochs in a row whose score stays below best + tol; higher scores are better.
 
-    The best is the best of all epochs so far, that of a smaller improvement too; a score of nan
+    The best is the best of all epochs so far, even if it improved by less than tol; a score of nan
     counts as none.  The rule of scikit-learn's multilayer perceptrons, if no score is perfect.
 
     Parameters
@@ -77,9 +77,8 @@ class Patience:
 class BestState:
     """The parameters at the end of the epoch with the highest finite score, the first of equals.
 
-    Where the score is that of a training loss, it was measured during the epoch, before the last
-    steps to `values`.  Whoever mends a diverged training may write other numbers into `values`;
-    score and epoch stay.
+    A training loss is the mean over an epoch, so `values`, from its end, are slightly newer than
+    their score.  After a divergence `values` may be overwritten; score and epoch stay.
 
     Parameters
     ----------
@@ -132,7 +131,7 @@ def divergence_epoch(losses: Sequence[float]) -> int | None:
     Returns
     -------
     int or None
-        None where there is no such epoch.
+        None if there is no such epoch.
 
     Examples
     --------

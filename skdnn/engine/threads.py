@@ -1,9 +1,9 @@
-"""Threads: as many as BLAS may use, where the work is worth them.
+"""Threads: as many as BLAS may use, if the work is worth them.
 
-The products of a small network are slower on two threads than on one, so BLAS gets one inside
-`fit` and `predict`, and its share goes to the rows: each thread takes some rows of the batch
-through a network of its own on the same numbers.  What BLAS was allowed before, by the user, the
-environment or joblib in its workers, is what is shared out, and is given back afterwards.
+The matrix products of a small network are slower on two threads than on one.  So BLAS gets one
+thread inside `fit` and `predict`, and the rows of a batch are split over the threads instead: each
+takes its rows through a network of its own on the same numbers.  There are as many threads as the
+user, the environment or joblib allowed BLAS before, and BLAS gets them back afterwards.
 """
 
 import threading
@@ -33,10 +33,10 @@ def blas() -> ThreadpoolController:
 
 
 class BlasLimit:
-    """One thread for BLAS from the first that enters to the last that leaves.
+    """Limits BLAS to one thread while any caller is inside.
 
-    The limit is the whole process's: were each to put back what it found, one that enters while
-    another is inside would put back 1.
+    The limit holds for the whole process, so callers are counted.  If each caller restored what it
+    found, one that enters while another is inside would restore 1.
     """
 
     def __init__(self) -> None:
@@ -96,10 +96,10 @@ def one_blas_thread() -> Iterator[int]:
 
 
 def infer(network: Network, X: Any) -> Array:
-    """Return the raw scores of the rows of X, on several threads where there are many rows.
+    """Return the raw scores of the rows of X, on several threads if there are many rows.
 
     As `Network.infer_in_chunks`: X of shape (n, n_in), dense or csr_array, gives (n, n_scores), and
-    raises ValueError where a value of X is beyond the network's dtype.
+    raises ValueError if a value of X is beyond the network's dtype.
     """
     if X.shape[0] * network.work < MIN_PARALLEL_WORK:
         return network.infer_in_chunks(X)
@@ -134,10 +134,10 @@ def split_rows(m: int, n: int) -> list[slice]:
 class DataParallel:
     """Share the rows of a batch out over threads: ∂L/∂θ = Σⱼ (ωⱼ / ω) ∂Lⱼ/∂θ.
 
-    Lⱼ is the mean loss over the rows of thread j, ωⱼ the sum of their weights, ω that of all.  Each
-    thread has a network of its own, with buffers of its own, on the same parameters; the gradients
-    are added up in a fixed order, so the same number of threads gives the same numbers.  Dropout's
-    masks are drawn for the whole batch, so they do not depend on the threads.
+    Lⱼ is the mean loss over the rows of thread j, ωⱼ the sum of their weights, and ω the sum of all
+    weights.  Each thread has a network of its own, with buffers of its own, on the same parameters.
+    The gradients are added up in a fixed order, so the same number of threads gives the same
+    numbers.  Dropout's masks are drawn for the whole batch, so they do not depend on the threads.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class DataParallel:
     Attributes
     ----------
     networks : list of Network
-        One a thread, `network` first; the gradient is that of the first.
+        One a thread, `network` first, whose gradient is the gradient of the batch.
 
     Examples
     --------
@@ -182,7 +182,7 @@ class DataParallel:
     def loss_and_gradient(self, batch: Batch, loss: Loss, alpha: float = 0.0) -> float:
         """Evaluate the objective, as `Network.loss_and_gradient` does; X must be dense.
 
-        The gradient is written into that of the first network.
+        The gradient is written into the `gradient` of the first network.
         """
         first, *others = self.networks
         rows = split_rows(len(batch.T), len(self.networks))

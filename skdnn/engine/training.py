@@ -1,7 +1,7 @@
 """Training: the minibatch loop; `skdnn.engine.lbfgs` has the other way.
 
 `Descent` is the specification (hyperparameters, never changed), `Trainer` the state (the network
-and all that going on exactly needs), and `descend` the loop that runs a training's epochs.  What
+and all that resuming it exactly needs), and `descend` the loop that runs a training's epochs.  What
 every epoch leaves behind is an `EpochResult`; a `Listener` hears of it and may end the loop.
 
 The objective of a batch, or of all rows, is L(θ) = (Σᵢ wᵢ ℓ(sᵢ, yᵢ) + ½ α ‖W‖²) / Σᵢ wᵢ over its
@@ -66,7 +66,7 @@ class Descent:
     learning_rate : float
         What the schedule's factor multiplies; positive.
     schedule : Schedule
-        Its factor as training goes on.
+        Factor of the learning rate, as a function of progress.
     n_epochs : int
         The whole of training, for the schedule, at least 1; `descend` is told how many to run.
     alpha : float, default=0.0
@@ -82,8 +82,8 @@ class Descent:
     shuffle : bool, default=True
         Whether every epoch draws a new order of the rows.
     dropout : Schedule or None, default=None
-        Factor of the rates of the dropout layers as training goes on; with it each rate must stay
-        in [0, 1).  None leaves them as they are.
+        Factor of the rates of the dropout layers, as a function of progress; each rate times its
+        factor must be in [0, 1).  None leaves them as they are.
     """
 
     optimizer: Optimizer
@@ -100,16 +100,16 @@ class Descent:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one pass over the data left behind.
+    """The result of one pass over the data.
 
     Attributes
     ----------
     loss : float
         Mean of the batches' objectives, each before its step, weighted by the weights of their
-        rows; not finite where the training diverged.  With L-BFGS the objective over all rows at
+        rows; not finite if the training diverged.  With L-BFGS the objective over all rows at
         the end of the iteration.
     learning_rate : float
-        That of the last step; 1 with L-BFGS.
+        Learning rate of the last step; 1 with L-BFGS.
     seconds : float
         Time it took, in seconds, without validation.
     """
@@ -121,7 +121,7 @@ class EpochResult:
 
 @dataclass
 class Trainer:
-    """A network in training, with all that going on exactly needs.
+    """A network in training, with all that resuming it exactly needs.
 
     Parameters
     ----------
@@ -178,14 +178,14 @@ class Trainer:
         self.state.moments = [own(moment) for moment in self.state.moments]
 
     def saved(self) -> tuple[Any, ...]:
-        """Return what going on may change, numbers as a copy, for `restore`."""
+        """Return all that training changes, numbers as a copy, for `restore`."""
         what = self.network, self.loss, self.descent
         streams = [stream.bit_generator.state for stream in (self.shuffling, self.dropping)]
         counts = self.n_epochs, self.n_samples, self.slowdown
         return what, self.network.parameters.values.copy(), self.state.copy(), streams, counts
 
     def restore(self, saved: tuple[Any, ...]) -> None:
-        """Go back to where `saved` was called."""
+        """Go back to the state in which `saved` was called."""
         (self.network, self.loss, self.descent), values, self.state, streams, counts = saved
         self.network.parameters.values[:] = values
         self.release()  # an interrupt may have left the layers half bound to their numbers
@@ -204,7 +204,7 @@ class Trainer:
             self.workers = DataParallel(self.network, n_threads)
 
     def release(self) -> None:
-        """Let go of the threads and of the buffers."""
+        """End the threads and release the buffers."""
         if self.workers is not None:
             self.workers.close()
             self.workers = None
@@ -215,7 +215,7 @@ class Trainer:
         self.state = self.descent.optimizer.init(self.network.parameters.theta)
 
     def replace_network(self, network: Network) -> None:
-        """Go on with another network whose parameters are cut in the same way."""
+        """Train another network from now on, whose parameters are cut in the same way."""
         if network is self.network:
             return
         same_dtype = network.dtype == self.network.dtype
@@ -225,7 +225,7 @@ class Trainer:
             self.reset_optimizer()
 
     def change(self, loss: Loss, descent: Descent) -> None:
-        """Go on with another loss or descent; another kind of optimizer starts afresh."""
+        """Use another loss or descent from now on; another kind of optimizer starts afresh."""
         if (loss, descent) == (self.loss, self.descent):
             return
         before, state = self.descent.optimizer, self.state
@@ -253,7 +253,7 @@ class Trainer:
         return decay
 
     def run_epoch(self, batches: Batches) -> EpochResult:
-        """Take one step for every batch; end early where the loss is not finite.
+        """Take one step for every batch; end early if the loss is not finite.
 
         It counts as an epoch then too.
         """
@@ -315,13 +315,13 @@ class Trainer:
 
 
 class Listener(Protocol):
-    """Who looks at a training from outside."""
+    """Is told of every epoch, and may end the training."""
 
     def on_epoch_begin(self) -> None:
         """An epoch begins."""
 
     def on_epoch_end(self, epoch: EpochResult) -> Outcome | None:
-        """An epoch is over; return why to stop, or None to go on."""
+        """An epoch is over; return why to stop, or None to continue."""
 
 
 def descend(trainer: Trainer, batches: Batches, n_epochs: int, listener: Listener) -> Outcome:

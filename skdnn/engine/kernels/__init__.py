@@ -34,7 +34,7 @@ IMPLEMENTATION = "numpy" if twins is None else "compiled"
 
 
 def _best(name: str) -> Callable[..., Any]:
-    """Return the compiled kernel of this name, or its definition where there is none."""
+    """Return the compiled kernel of this name, or its definition if there is none."""
     return getattr(twins, name, getattr(definitions, name))
 
 

@@ -19,7 +19,7 @@ shape           arrays
                 `l2_penalty`
 ==============  ==============================================================================
 
-Outputs are C-contiguous and overlap inputs only where a docstring says so.  Values are not checked.
+Outputs are C-contiguous and overlap inputs only if a docstring says so.  Values are not checked.
 
 Examples
 --------
@@ -54,7 +54,7 @@ def gather(A: Array, rows: Array, out: Array) -> None:
 
 
 def dense_forward(X: Array, W: Array, b: Array, activation: Activation, S: Array, Y: Array) -> None:
-    """Y = σ(S), S = X W + b; where σ' is known from Y alone, S may be Y itself."""
+    """Y = σ(S), S = X W + b; if σ' is known from Y alone, S may be Y itself."""
     np.dot(X, W, out=S)
     S += b
     activation.forward(S, Y)

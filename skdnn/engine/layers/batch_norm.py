@@ -27,7 +27,7 @@ class BatchNorm(Parametric):
     momentum : float
         Weight of the newest batch in the running statistics, in (0, 1].
     epsilon : float, default=1e-5
-        ε, keeps the division finite where a column is constant; positive.
+        ε, keeps the division finite if a column is constant; positive.
 
     Examples
     --------

@@ -15,10 +15,11 @@ from skdnn.engine.layers.base import Layer, buffer
 class Dropout(Layer):
     """Y = X ⊙ M, M = 1 / (1 - rate) with probability 1 - rate, else 0 (Srivastava et al., 2014).
 
-    The identity at prediction; dX = dY ⊙ M.  The probability is rounded to 16 bits, away from 0
-    and 1, and M is the inverse of the rounded one.  Of a csr_array only what is stored can be
-    dropped.  In training `factor`, which is 1 at first and no part of the specification,
-    multiplies the rate (see `Network.set_dropout_factor`).
+    The identity at prediction; dX = dY ⊙ M.  The probability of keeping an entry is
+    rounded to a multiple of 2⁻¹⁶, never to 0 or 1, and what is kept is multiplied by its inverse.
+    Of a csr_array only stored entries can be dropped.  In training the rate is multiplied by
+    `factor`, which is 1 at first and no part of the specification (see
+    `Network.set_dropout_factor`).
 
     Parameters
     ----------

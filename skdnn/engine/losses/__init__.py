@@ -7,7 +7,7 @@ inverse link) that turns them into predictions.  ``value_and_gradient(S, T, weig
 returns L = Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ, the weighted mean over the rows of what the docstring of each loss
 calls ℓ, and writes ∂L/∂S into ``dS``; a weight of None is all ones.
 
-Targets ``T`` are numbers of shape (m, k), or labels 0 … K-1 of shape (m,) where the outputs
+Targets ``T`` are numbers of shape (m, k), or labels 0 … K-1 of shape (m,) if the outputs
 of a row compete (softmax).  Everything is computed by log-sum-exp, nothing by clipping
 probabilities.
 

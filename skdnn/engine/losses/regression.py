@@ -44,7 +44,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default=1.35
-        δ, where the parabola goes over into a line, in the units of y; positive.
+        δ, the |r| at which the parabola becomes a line, in the units of y; positive.
 
     Examples
     --------
