@@ -110,7 +110,8 @@ def is_number(t: type) -> bool:
 def as_plain(y: Any) -> Any:
     """Return objects that are numbers as an array of such; anything else as it is.
 
-    Whole numbers beyond 64 bits stay objects.
+    If a whole number would be rounded, because it has more than 64 bits or stands beside fractions
+    and is no double, all of them stay objects.
     """
     if y.dtype != object:
         return y
@@ -121,8 +122,17 @@ def as_plain(y: Any) -> Any:
         numbers = _array(values, dtype)
         if numbers.dtype != object and numbers.tolist() == values:
             return numbers.reshape(y.shape)
-    whole = all(isinstance(value, Integral) for value in values)
-    return y if whole else _array(values, np.float64).reshape(y.shape)
+    rounds = any(isinstance(value, Integral) and not is_double(value) for value in values)
+    numbers = _array(values, np.float64)
+    return y if rounds or numbers.dtype == object else numbers.reshape(y.shape)
+
+
+def is_double(value: Any) -> bool:
+    """Whether a whole number can be a double without being rounded."""
+    try:
+        return float(value) == value
+    except OverflowError:
+        return False
 
 
 def _array(values: list[Any], dtype: Any) -> np.ndarray:
