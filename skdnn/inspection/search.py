@@ -351,8 +351,8 @@ class SearchDisplay:
         self.marginal_axes_ = [above, beside]
         self._plot_best(above, self.x, "x", scores, line_kw)
         self._plot_best(beside, y, "y", scores, line_kw)
-        above.tick_params(labelbottom=False, labelsize="small")
-        beside.tick_params(labelleft=False, labelsize="small", rotation=90)
+        above.tick_params(which="both", labelbottom=False, labelsize="small")
+        beside.tick_params(which="both", labelleft=False, labelsize="small", rotation=90)
         above.margins(y=0.1)
         beside.margins(x=0.1)
         above.locator_params(axis="y", nbins=3)

@@ -248,9 +248,9 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr(
-            "skdnn.engine.training.time", SimpleNamespace(perf_counter=lambda: self.now)
-        )
+        for module in ("training", "lbfgs"):
+            clock = SimpleNamespace(perf_counter=lambda: self.now)
+            monkeypatch.setattr(f"skdnn.engine.{module}.time", clock)
 
     def batches(self, *data):
         """Return batches each of which takes a second."""

@@ -454,7 +454,7 @@ def test_an_interrupt_of_partial_fit(cls, monkeypatch):
 
 @pytest.mark.parametrize("after", [8, 15])
 def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
-    from skdnn.engine.training import FullObjective
+    from skdnn.engine.lbfgs import FullObjective
 
     evaluate, calls = FullObjective.__call__, []
 
