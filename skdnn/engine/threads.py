@@ -72,7 +72,7 @@ BLAS_LIMIT = BlasLimit()
 
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
-    """Give BLAS one thread, and yield how many it had: those that may be shared out.
+    """Give BLAS one thread, and yield how many it had, which the caller may use.
 
     A thread that is not the main one is somebody's worker already, and gets one.
 

@@ -159,7 +159,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ``init="zeros"``, and otherwise "glorot_uniform".
     normalize_X : bool, default=True
         Whether the columns of X are shifted and scaled in training if they need it.  Shift and
-        scale are then folded into the first layer, so that `coefs_` is a plain network on X itself.
+        scale are then built into the first layer, so that `coefs_` is a plain network on X itself.
         Columns of numbers stay as they are if all of them are more or less standardised, or within
         [-1, 1]; otherwise each is shifted by its mean and divided by its standard deviation over
         the training rows.  A column of mostly one value is shifted by that value and divided by the

@@ -106,7 +106,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     max_fun : int, default=15000
         Largest number of evaluations of the loss by "lbfgs".
     normalize_y : bool, default=True
-        Whether to train on standardised targets and fold the scale back into the last layer,
+        Whether to train on standardised targets and build the scale into the last layer,
         so that `coefs_` is a plain network that predicts y itself.  Loss, `tol`, `alpha` and
         `huber_delta` then refer to targets of unit scale.  With "squared_error" centre and scale
         are mean and standard deviation of y.  With "absolute_error", "huber" and "quantile" they
@@ -148,7 +148,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ``init="zeros"``, and otherwise "glorot_uniform".
     normalize_X : bool, default=True
         Whether the columns of X are shifted and scaled in training if they need it.  Shift and
-        scale are then folded into the first layer, so that `coefs_` is a plain network on X itself.
+        scale are then built into the first layer, so that `coefs_` is a plain network on X itself.
         Columns of numbers stay as they are if all of them are more or less standardised, or within
         [-1, 1]; otherwise each is shifted by its mean and divided by its standard deviation over
         the training rows.  A column of mostly one value is shifted by that value and divided by the

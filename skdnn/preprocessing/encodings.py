@@ -53,7 +53,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrainingData:
     """What is learned from: a table, the rows in use, and their weights and targets."""
 
     table: Table
@@ -118,13 +118,13 @@ class SparseEncoding:
 
 
 def fit_table(
-    sample: Sample, wanted: np.ndarray, options: Options, *, cross_fit: bool
+    data: TrainingData, wanted: np.ndarray, options: Options, *, cross_fit: bool
 ) -> tuple[TableEncoding, dict[int, np.ndarray]]:
     """Return the encoding of a table.
 
     Parameters
     ----------
-    sample : Sample
+    data : TrainingData
         What is learned from.
     wanted : ndarray of bool of shape (n_features,)
         Which columns are categories whatever they hold.
@@ -142,34 +142,34 @@ def fit_table(
     """
     columns: list[Column] = []
     crossed = {}
-    for j, (name, given) in enumerate(sample.table):
+    for j, (name, given) in enumerate(data.table):
         with about(name):
-            values = sample.values(given)
+            values = data.values(given)
             kind = kind_of(given, values, from_dtype=options.from_dtype)
             column: Column
             if wanted[j] or kind == "category":
-                column, encoded = fit_category(values, sample, options, cross_fit)
+                column, encoded = fit_category(values, data, options, cross_fit)
                 if encoded is not None:
                     crossed[j] = encoded
             elif kind == "date":
-                column = DateColumn(values, sample.weight, zone_of(given), options.numbers)
+                column = DateColumn(values, data.weight, zone_of(given), options.numbers)
             else:
-                column = NumberColumn(values, sample.weight, options.numbers)
+                column = NumberColumn(values, data.weight, options.numbers)
             columns.append(column)
     return TableEncoding(columns), crossed
 
 
 def fit_category(
-    values: np.ndarray, sample: Sample, options: Options, cross_fit: bool
+    values: np.ndarray, data: TrainingData, options: Options, cross_fit: bool
 ) -> tuple[CategoryColumn, np.ndarray | None]:
     """Return a column of levels, and its rows if they are cross-fitted."""
     levels = Levels(values)
     codes = levels.codes(values)
     if len(levels) <= max(options.max_onehot, 2):
         return CategoryColumn(levels, few_levels(levels, codes)), None
-    if options.target is None or sample.y is None:
+    if options.target is None or data.y is None:
         return CategoryColumn(levels, embedding_codes(levels)), None
     lookup, encoded = target_means(
-        levels, codes, sample.y, sample.weight, options.target, cross_fit=cross_fit
+        levels, codes, data.y, data.weight, options.target, cross_fit=cross_fit
     )
     return CategoryColumn(levels, lookup), encoded

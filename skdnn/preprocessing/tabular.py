@@ -23,9 +23,9 @@ from skdnn.preprocessing.checks import (
 from skdnn.preprocessing.columns import NumberOptions, Output
 from skdnn.preprocessing.encodings import (
     Options,
-    Sample,
     SparseEncoding,
     TableEncoding,
+    TrainingData,
     fit_table,
 )
 from skdnn.preprocessing.tables import categorical_mask, read_table
@@ -305,8 +305,8 @@ default="from_dtype"
         rows = np.arange(table.shape[0])
         weight, rows, y = in_use(check_weight(sample_weight, table), rows, y)
         wanted = categorical_mask(self.categorical_features, table.names)
-        sample = Sample(table, rows, weight, y)
-        self._encoding, crossed = fit_table(sample, wanted, options, cross_fit=cross_fit)
+        data = TrainingData(table, rows, weight, y)
+        self._encoding, crossed = fit_table(data, wanted, options, cross_fit=cross_fit)
         return rows, crossed
 
     def _options(self) -> Options:

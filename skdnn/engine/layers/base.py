@@ -26,7 +26,7 @@ class Layer(Protocol):
         once an entry does not count.
     couples_rows : bool
         Whether in training a row of Y depends on the other rows of X, so that a batch cannot be
-        shared out over threads.
+        split over threads.
     masks : bool
         Whether it multiplies X by random masks in training and is the identity at prediction, as
         `Dropout` does and with the same attributes.
