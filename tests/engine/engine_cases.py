@@ -11,7 +11,7 @@ import numpy as np
 from skdnn.engine import losses
 from skdnn.engine.activations import get_activation
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout
+from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, ParametricActivate, Scale
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import Outcome
 
@@ -114,6 +114,8 @@ class Order:
     dropout: float = 0.0
     input_dropout: float = 0.0
     sparse: bool = False
+    scale: bool = False
+    parametric: bool = False
 
 
 ORDERS = {
@@ -128,6 +130,9 @@ ORDERS = {
     "input dropout": Order(input_dropout=0.3),
     "sparse": Order(sparse=True),
     "sparse input dropout": Order(sparse=True, input_dropout=0.3),
+    "scale": Order(scale=True),
+    "sparse scale": Order(sparse=True, scale=True),
+    "parametric activations": Order((4, 3), parametric=True),
 }
 
 
@@ -137,8 +142,11 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
         order = ORDERS[order]
     init, sigma = get_initializer("glorot_uniform"), get_activation(activation)
     layers = [Dropout(n_in, order.input_dropout)] if order.input_dropout else []
+    layers += [Scale(n_in, rate=6.0)] if order.scale else []
     for width in order.widths:
-        if order.batch_norm or order.separate:
+        if order.parametric:
+            layers += [Dense(n_in, width, init), ParametricActivate(width, sigma)]
+        elif order.batch_norm or order.separate:
             layers.append(Dense(n_in, width, init))
             layers += [BatchNorm(width, momentum=0.1)] if order.batch_norm else []
             layers.append(Activate(width, sigma))

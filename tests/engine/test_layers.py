@@ -10,7 +10,7 @@ from scipy import sparse, stats
 from skdnn.engine import layers
 from skdnn.engine.activations import ACTIVATIONS, Tanh
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout
+from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, ParametricActivate, Scale
 from skdnn.engine.network import Network
 
 N = 4
@@ -23,6 +23,11 @@ LAYERS = {
     "batch norm": lambda: BatchNorm(N, momentum=0.1),
     "dropout": lambda: Dropout(N, 0.4),
     **{name: lambda sigma=sigma: Activate(N, sigma) for name, sigma in ACTIVATIONS.items()},
+    "scale": lambda: Scale(N, rate=6.0),
+    **{
+        f"parametric {name}": lambda sigma=sigma: ParametricActivate(N, sigma)
+        for name, sigma in ACTIVATIONS.items()
+    },
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -49,7 +54,7 @@ def test_the_table_of_the_tests_holds_every_layer():
     defined = {
         kind
         for _, kind in inspect.getmembers(layers, inspect.isclass)
-        if kind not in (layers.Layer, layers.Parametric, layers.Affine)
+        if not getattr(kind, "_is_protocol", False)
     }
     assert {type(make()) for make in LAYERS.values()} == defined
 
@@ -163,6 +168,8 @@ def test_the_activation_of_the_preactivation_is_what_it_returns(name, rng):
     S = layer.preactivation(X)
     assert (S is not None) == hasattr(layer, "activation")
     if S is not None:
+        if isinstance(layer, ParametricActivate):
+            layer.a.fill(1.0)  # nothing of S is mixed in
         Y = np.empty_like(S)
         layer.activation.forward(S, Y)
         assert_allclose(Y, layer.infer(X), rtol=1e-13, atol=1e-15)

@@ -12,9 +12,10 @@ columns each are an array of shape (m, k · n), C-contiguous, so that what is sh
 sees (m · k, n) without a copy, and all that works by column or by entry works as it is.
 
 What a layer is given (``X`` or ``S``) has shape (m, n_in), what it returns
-(``Y``) shape (m, n_out), and each derivative the shape of what it is named after; n_in = n_out but
-for `Dense`.  All are arrays of the network's dtype, float32 or float64; the first layer, if it is
-`Dense` or `Dropout`, may be given a csr_array.  Fields are not checked.
+(``Y``) shape (m, n_out), and each derivative the shape of what it is named after; n_in = n_out
+where a layer has no n_in.  All are arrays of the network's dtype, float32 or float64; the first
+layer, if it is `Dense`, `Dropout` or `Scale`, may be given a csr_array, which the latter two hand
+on.  Fields are not checked.
 
 Examples
 --------
@@ -32,5 +33,16 @@ from skdnn.engine.layers.base import Affine, Layer, Parametric
 from skdnn.engine.layers.batch_norm import BatchNorm
 from skdnn.engine.layers.dense import Activate, Dense
 from skdnn.engine.layers.dropout import Dropout
+from skdnn.engine.layers.elementwise import ParametricActivate, Scale
 
-__all__ = ["Activate", "Affine", "BatchNorm", "Dense", "Dropout", "Layer", "Parametric"]
+__all__ = [
+    "Activate",
+    "Affine",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "Layer",
+    "Parametric",
+    "ParametricActivate",
+    "Scale",
+]

@@ -120,6 +120,8 @@ class Dense(Affine):
             dS = kernels.activation_backward(activation, S, Y, dY, D)
             self.dW[:] = X.T @ dS
             dS.sum(axis=0, out=self.db)
+            if self.dX is not None:
+                np.dot(dS, W.T, out=self.dX)
         return self.dX
 
     def limit_norms(self, max_norm: float) -> None:
