@@ -11,7 +11,16 @@ import numpy as np
 from skdnn.engine import losses
 from skdnn.engine.activations import get_activation
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, ParametricActivate, Scale
+from skdnn.engine.layers import (
+    PBLD,
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    ParametricActivate,
+    PeriodicEmbedding,
+    Scale,
+)
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import Outcome
 
@@ -116,6 +125,7 @@ class Order:
     sparse: bool = False
     scale: bool = False
     parametric: bool = False
+    embedding: type | None = None
 
 
 ORDERS = {
@@ -133,6 +143,8 @@ ORDERS = {
     "scale": Order(scale=True),
     "sparse scale": Order(sparse=True, scale=True),
     "parametric activations": Order((4, 3), parametric=True),
+    "pbld": Order(embedding=PBLD, scale=True),
+    "periodic": Order(embedding=PeriodicEmbedding),
 }
 
 
@@ -142,6 +154,9 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
         order = ORDERS[order]
     init, sigma = get_initializer("glorot_uniform"), get_activation(activation)
     layers = [Dropout(n_in, order.input_dropout)] if order.input_dropout else []
+    if order.embedding:
+        layers.append(order.embedding(n_in, (0, 2, 4), n_frequencies=3, width=2, std=0.5))
+        n_in = layers[-1].n_out
     layers += [Scale(n_in, rate=6.0)] if order.scale else []
     for width in order.widths:
         if order.parametric:

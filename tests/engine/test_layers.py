@@ -10,7 +10,17 @@ from scipy import sparse, stats
 from skdnn.engine import layers
 from skdnn.engine.activations import ACTIVATIONS, Tanh
 from skdnn.engine.initializers import get_initializer
-from skdnn.engine.layers import Activate, BatchNorm, Dense, Dropout, ParametricActivate, Scale
+from skdnn.engine.layers import (
+    PBLD,
+    Activate,
+    BatchNorm,
+    CategoryEmbedding,
+    Dense,
+    Dropout,
+    ParametricActivate,
+    PeriodicEmbedding,
+    Scale,
+)
 from skdnn.engine.network import Network
 
 N = 4
@@ -28,6 +38,12 @@ LAYERS = {
         f"parametric {name}": lambda sigma=sigma: ParametricActivate(N, sigma)
         for name, sigma in ACTIVATIONS.items()
     },
+    "pbld": lambda: PBLD(N, columns=(2, 0), n_frequencies=5, width=3, std=1.0),
+    "pbld of all": lambda: PBLD(N, columns=tuple(range(N)), n_frequencies=3, width=2),
+    "periodic": lambda: PeriodicEmbedding(N, (0, 1, 3), n_frequencies=2, width=3, rectify=False),
+    "rectified periodic": lambda: PeriodicEmbedding(N, (1, 2), n_frequencies=4, width=5, std=1.0),
+    "categories": lambda: CategoryEmbedding(N, (3, 1), n_codes=(3, 2), widths=(2, 4)),
+    "categories, learned zero": lambda: CategoryEmbedding(N, (2,), (4,), (3,), zero=False),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -42,6 +58,22 @@ def prepare(layer, dtype="float64", below=True):
     network.prepare_training(np.random.default_rng(5))
     layer.allocate(7, dtype, network.rng)
     return network, layer
+
+
+def batch(layer, rng):
+    """Return rows that the layer may be given: codes where it wants codes."""
+    X = rng.normal(size=(7, N))
+    if isinstance(layer, CategoryEmbedding):
+        X[:, layer.columns] = rng.integers(0, layer.n_codes, (7, len(layer.columns)))
+    return X
+
+
+def direction(layer, rng):
+    """Return where the input may be moved to."""
+    d = rng.normal(size=(7, N))
+    if isinstance(layer, CategoryEmbedding):
+        d[:, layer.columns] = 0.0
+    return d
 
 
 def read_only(A):
@@ -62,7 +94,7 @@ def test_the_table_of_the_tests_holds_every_layer():
 @pytest.mark.parametrize("name", [name for name in LAYERS if "step" not in name])
 def test_gradients_of_input_and_parameters(name, rng):
     network, layer = prepare(LAYERS[name]())
-    theta, X, d = network.parameters.theta, rng.normal(size=(7, N)), rng.normal(size=(7, N))
+    theta, X, d = network.parameters.theta, batch(layer, rng), direction(layer, rng)
     weights = rng.normal(size=layer.forward(X).shape)
 
     def value(X):
@@ -78,6 +110,8 @@ def test_gradients_of_input_and_parameters(name, rng):
     dX = layer.backward(weights.copy())
     assert_allclose(np.vdot(dX, d), slope_along(value, X, d), rtol=1e-6)
     g, d = network.gradient.copy(), rng.normal(size=theta.size)
+    if isinstance(layer, CategoryEmbedding) and layer.zero:
+        d[-layer.T.size :][layer.start] = 0.0  # the vectors of code 0, which do not move
     start = theta.copy()
     assert_allclose(g @ d, slope_along(value_at, start, d), rtol=1e-6, atol=1e-9)
 
@@ -86,7 +120,7 @@ def test_gradients_of_input_and_parameters(name, rng):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_input_stays_and_type_stays(name, dtype, rng):
     _, layer = prepare(LAYERS[name](), dtype)
-    X = read_only(rng.normal(size=(7, N)).astype(dtype))
+    X = read_only(batch(layer, rng).astype(dtype))
     Y = layer.forward(X)
     assert Y.dtype == layer.infer(X).dtype == dtype
     dX = layer.backward(np.ones_like(Y))
@@ -97,7 +131,7 @@ def test_input_stays_and_type_stays(name, dtype, rng):
 @every_layer
 def test_backward_leaves_what_forward_returned(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     Y = layer.forward(X)
     kept = Y.copy()
     layer.backward(np.ones_like(Y))
@@ -107,10 +141,10 @@ def test_backward_leaves_what_forward_returned(name, rng):
 @every_layer
 def test_infer_touches_no_buffer(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     Y = layer.forward(X)
     kept = Y.copy()
-    inferred = layer.infer(read_only(-X))
+    inferred = layer.infer(read_only(batch(layer, rng)))
     assert np.array_equal(Y, kept)
     assert not np.shares_memory(inferred, Y)
 
@@ -118,14 +152,14 @@ def test_infer_touches_no_buffer(name, rng):
 @pytest.mark.parametrize("name", [name for name in LAYERS if name not in ("batch norm", "dropout")])
 def test_forward_is_infer(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     assert_allclose(layer.forward(X), layer.infer(X), rtol=1e-14)
 
 
 @every_layer
 def test_forward_returns_its_own_buffer(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     first = layer.forward(X)
     assert np.shares_memory(first, layer.forward(X))
     assert not np.shares_memory(first, X)
@@ -137,10 +171,10 @@ def test_forward_returns_its_own_buffer(name, rng):
 @every_layer
 def test_rows_are_coupled_if_it_says_so(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X, state = rng.normal(size=(7, N)), layer.rng if layer.masks else np.random.default_rng(0)
-    before, other = state.bit_generator.state, X.copy()
+    X, state = batch(layer, rng), layer.rng if layer.masks else np.random.default_rng(0)
+    before, other = state.bit_generator.state, batch(layer, rng)
     Y = layer.forward(X).copy()
-    other[1:] += 1.0
+    other[0] = X[0]
     state.bit_generator.state = before
     alone = np.allclose(layer.forward(other)[0], Y[0])
     assert alone != layer.couples_rows
@@ -149,7 +183,7 @@ def test_rows_are_coupled_if_it_says_so(name, rng):
 @every_layer
 def test_it_is_the_identity_at_prediction_and_random_in_training_if_it_masks(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     repeated = np.array_equal(layer.forward(X).copy(), layer.forward(X))
     assert repeated != layer.masks
     assert not layer.masks or layer.infer(X) is X
@@ -158,13 +192,13 @@ def test_it_is_the_identity_at_prediction_and_random_in_training_if_it_masks(nam
 @every_layer
 def test_what_it_returns_has_n_out_columns(name, rng):
     _, layer = prepare(LAYERS[name]())
-    assert layer.infer(rng.normal(size=(7, N))).shape == (7, layer.n_out)
+    assert layer.infer(batch(layer, rng)).shape == (7, layer.n_out)
 
 
 @every_layer
 def test_the_activation_of_the_preactivation_is_what_it_returns(name, rng):
     _, layer = prepare(LAYERS[name]())
-    X = rng.normal(size=(7, N))
+    X = batch(layer, rng)
     S = layer.preactivation(X)
     assert (S is not None) == hasattr(layer, "activation")
     if S is not None:

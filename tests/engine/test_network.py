@@ -114,7 +114,7 @@ def test_single_precision_throughout(order, rng):
     assert network.infer(X).dtype == network.gradient.dtype == np.float32
     for layer in network.layers:
         buffers = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
-        assert {buffer.dtype for buffer in buffers} == {np.dtype("float32")}
+        assert {b.dtype for b in buffers if b.dtype.kind == "f"} == {np.dtype("float32")}
     assert_allclose(network.gradient, double.gradient, rtol=1e-3, atol=1e-5)
 
 
@@ -138,6 +138,8 @@ def test_penalty_is_shared_out_over_the_weights(weight, rng):
 def test_sparse_rows_equal_dense_rows(order, rng):
     X = sparse.random_array((7, 5), density=0.5, format="csr", random_state=rng)
     Y, results = rng.integers(0, 2, 7), []
+    if ORDERS[order].embedding:
+        return  # takes no sparse rows
     if ORDERS[order].input_dropout:
         assert_allclose(build(order).infer(X), build(order).infer(X.toarray()), rtol=1e-12)
         return

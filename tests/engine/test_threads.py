@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from skdnn import MLPClassifier, MLPRegressor
 from skdnn.engine import threads
 from skdnn.engine.batches import Batch
-from skdnn.engine.layers import Dropout
+from skdnn.engine.layers import PBLD, Dropout, PeriodicEmbedding
 from skdnn.engine.network import Network
 from skdnn.engine.threads import (
     MIN_PARALLEL_WORK,
@@ -34,6 +34,9 @@ ORDERS = {
     "plain": Order((7, 4)),
     "dropout": Order((7, 4), dropout=0.3),
     "input dropout": Order((7,), input_dropout=0.3),
+    "pbld": Order((7,), embedding=PBLD, scale=True),
+    "periodic": Order((7,), embedding=PeriodicEmbedding),
+    "parametric": Order((7, 4), parametric=True, dropout=0.3),
 }
 
 

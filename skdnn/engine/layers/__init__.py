@@ -34,15 +34,19 @@ from skdnn.engine.layers.batch_norm import BatchNorm
 from skdnn.engine.layers.dense import Activate, Dense
 from skdnn.engine.layers.dropout import Dropout
 from skdnn.engine.layers.elementwise import ParametricActivate, Scale
+from skdnn.engine.layers.embeddings import PBLD, CategoryEmbedding, PeriodicEmbedding
 
 __all__ = [
+    "PBLD",
     "Activate",
     "Affine",
     "BatchNorm",
+    "CategoryEmbedding",
     "Dense",
     "Dropout",
     "Layer",
     "Parametric",
     "ParametricActivate",
+    "PeriodicEmbedding",
     "Scale",
 ]
