@@ -207,6 +207,49 @@ class ScaledBias:
         return UniformBias(np.sqrt(self.scale / fan))(rng, n_in, n_out)
 
 
+# From data ----------------------------------------------------------------------------------
+
+
+def from_preactivations(S: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return what makes the weighted sums of some rows vary by 1 and be zero among the rows.
+
+    The factor of the weights is 1 / std(s), of every unit by itself (Mishkin and Matas, 2016, and
+    Krähenbühl et al., 2016), and the bias is minus a random convex combination of the sums of five
+    rows, all combinations being equally likely (Holzmüller, Grinsztajn and Steinwart, 2024): so the
+    kink of every unit lies where there are data.
+
+    Parameters
+    ----------
+    S : ndarray of shape (m, n_out)
+        X W, without biases.
+    rng : Generator
+        Draws the rows and the combinations.
+
+    Returns
+    -------
+    factor : ndarray of shape (n_out,)
+        What to multiply the columns of W by; 1 for a unit whose sum does not vary.
+    bias : ndarray of shape (n_out,)
+        The biases that belong to the multiplied weights.
+
+    Examples
+    --------
+    >>> S = np.array([[10.0, 5.0], [14.0, 5.0]])
+    >>> factor, bias = from_preactivations(S, np.random.default_rng(0))
+    >>> factor
+    array([0.5, 1. ])
+    >>> bool(-7.0 < bias[0] < -5.0), bool(np.isclose(bias[1], -5.0))
+    (True, True)
+    """
+    m, n_out = S.shape
+    spread = S.std(axis=0, dtype=np.float64)
+    varies = spread > 1e-6 * np.abs(S).max(axis=0, initial=0.0)
+    factor = 1.0 / np.where(varies, spread, 1.0)
+    five = np.take_along_axis(S, rng.integers(0, m, (5, n_out)), axis=0)
+    shares = rng.dirichlet(np.ones(5), n_out).T
+    return factor, -factor * (shares * five).sum(axis=0)
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": VarianceScaling(1, "avg", "uniform"),
     "glorot_normal": VarianceScaling(1, "avg", "normal"),

@@ -113,6 +113,24 @@ class Network:
         for layer, _ in self._views_by_layer(self.parameters.values):
             layer.initialize(rng)
 
+    def initialize_from_data(self, X: Any, rng: np.random.Generator) -> None:
+        """Move the parameters, after `initialize`, to where training on such rows starts best.
+
+        Layer by layer, each on what those below return by then: see `Dense` and
+        `initializers.from_preactivations`.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (m, n_in)
+            Some rows, such as those of the first batch, in the network's dtype.
+        rng : Generator
+            Where a layer draws from.
+        """
+        for layer in self._at_prediction:
+            if layer.slots:
+                layer.initialize_from_data(X, rng)  # type: ignore[attr-defined]
+            X = layer.infer(X)
+
     def infer(self, X: Any) -> Any:
         """Return the raw scores of the rows of X as at prediction; touches no buffer."""
         for layer in self._at_prediction:

@@ -368,3 +368,73 @@ def test_a_linear_network_is_its_formula(rng):
     assert_allclose(network.infer(X), np.einsum("mi,ij->mj", X, dense.W) + dense.b)
     W = get_initializer("glorot_uniform")(np.random.default_rng(0), 5, 3)
     assert dense.W.shape == W.shape
+
+
+# Starting from data -------------------------------------------------------------------------------
+
+
+def sums(network, X):
+    """Return the weighted sums of every layer that has weights, each on what is below it."""
+    found = []
+    for layer in network.layers:
+        if layer.masks:
+            continue
+        if isinstance(layer, Dense):
+            found.append(np.asarray(X @ layer.W + layer.b))
+        X = layer.infer(X)
+    return found
+
+
+@pytest.mark.parametrize("order", [order for order in ORDERS if order != "linear"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_data_make_the_sums_of_every_unit_vary_by_one_about_a_zero_among_them(order, dtype, rng):
+    network, X = build(order, "selu", dtype=dtype), 20 * rows(order, rng, 40, dtype=dtype)
+    if not ORDERS[order].sparse:
+        X += 50
+    network.initialize(rng)
+    network.initialize_from_data(X, rng)
+    for S in sums(network, X):
+        assert_allclose(S.std(axis=0), 1, rtol=1e-3 if dtype == "float32" else 1e-9)
+        assert (S.min(axis=0) < 0).all()
+        assert (S.max(axis=0) > 0).all()
+
+
+def test_starting_from_data_does_not_depend_on_units(rng):
+    """Weights and offsets follow X: the same network of X in other units."""
+    X, results = rng.normal(size=(40, 5)), []
+    for scale in (1.0, 1e3):
+        network = build("two hidden", "relu")
+        network.initialize_from_data(scale * X, np.random.default_rng(4))
+        results.append(network.infer(scale * X))
+    assert_allclose(*results, rtol=1e-9)
+
+
+def test_units_get_zeros_of_their_own_from_data(rng):
+    X = rng.normal(size=(40, 5))
+    network = build("two hidden")
+    layer = network.layers[0]
+    zeros = []
+    for seed in range(200):
+        network.initialize(np.random.default_rng(0))
+        network.initialize_from_data(X, np.random.default_rng(seed))
+        zeros.append(-layer.b)
+    zeros, S = np.array(zeros), X @ layer.W
+    # five equal shares would make it a fifth of the variance of S, these make it a third
+    assert_allclose(zeros.mean(axis=0), S.mean(axis=0), atol=0.2)
+    assert_allclose(zeros.var(axis=0), S.var(axis=0) / 3, rtol=0.35)
+    between_units = ~np.eye(4, dtype=bool)
+    assert abs(np.corrcoef(zeros.T))[between_units].max() < 0.3
+
+
+def test_constant_columns_and_single_rows_keep_their_weights(rng):
+    network = build("one hidden")
+    before = network.layers[0].W.copy()
+    network.initialize_from_data(np.full((1, 5), 3.0), rng)
+    assert np.array_equal(network.layers[0].W, before)
+    assert np.isfinite(network.parameters.values).all()
+
+
+def test_weights_of_zero_stay_zero_from_data(rng):
+    network = Network([Dense(5, 2, get_initializer("zeros"))], "float64")
+    network.initialize_from_data(rng.normal(size=(9, 5)), rng)
+    assert not network.parameters.values.any()

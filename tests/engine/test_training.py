@@ -1,6 +1,6 @@
 import math
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +20,6 @@ from skdnn.engine.lbfgs import FullObjective, descend_lbfgs
 from skdnn.engine.losses import Poisson, SoftmaxCrossEntropy, SquaredError
 from skdnn.engine.network import Network
 from skdnn.engine.optimizers import OPTIMIZERS, SGD, Adam
-from skdnn.engine.parameters import Slot
 from skdnn.engine.schedules import Constant, Cosine, InverseScaling, Scheduled, WarmUp
 from skdnn.engine.stopping import Outcome
 from skdnn.engine.training import Descent, Trainer, descend
@@ -161,35 +160,48 @@ def test_limit_leaves_zero_weights():
     assert not network.parameters.values.any()
 
 
-@dataclass
-class Eager(Dense):
-    """A dense layer whose weights learn at triple and whose offsets at half the rate."""
-
-    @property
-    def slots(self):
-        return (
-            Slot((self.n_in, self.n_out), "weights", rate=3.0),
-            Slot((self.n_out,), "others", rate=0.5),
-        )
-
-
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_learning_rate_factors_reach_the_step(name, dtype, rng):
     X, Y = data(rng)
     steps = {}
-    for kind in (Dense, Eager):
-        network = Network([kind(5, 2, get_initializer("zeros"))], dtype)
+    for rates in ((1.0, 1.0), (3.0, 0.5)):
+        layer = Dense(5, 2, get_initializer("zeros"), weight_rate=rates[0], bias_rate=rates[1])
+        network = Network([layer], dtype)
         descent = replace(PLAIN, optimizer=OPTIMIZERS[name]())
         trainer = Trainer(network, SoftmaxCrossEntropy(), descent, None, rng)
         for _ in range(2):  # theta starts at zero: where the offset is, the gradient is the same
-            steps[kind] = moved(trainer, X.astype(dtype), Y)
+            steps[rates] = moved(trainer, X.astype(dtype), Y)
             network.parameters.theta[:] = 0.0
     factors = np.array([3.0] * 10 + [0.5] * 2)
-    assert steps[Eager].dtype == dtype
+    assert steps[3.0, 0.5].dtype == dtype
     assert_allclose(
-        steps[Eager], factors * steps[Dense], rtol=1e-5 if dtype == "float32" else 1e-12
+        steps[3.0, 0.5], factors * steps[1.0, 1.0], rtol=1e-5 if dtype == "float32" else 1e-12
     )
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_a_rate_and_an_initialiser_are_the_neural_tangent_parametrisation(name, rng):
+    """S = X V / √n + b is trained by hand beside W = V / √n."""
+    X, Y = data(rng)
+    init, n = get_initializer("lecun_normal"), 5
+    adaptive = name == "adam"
+    layer = Dense(n, 2, init, weight_rate=1 / math.sqrt(n) if adaptive else 1 / n)
+    network = Network([layer], "float64")
+    network.initialize(rng)
+    V, b = layer.W * math.sqrt(n), layer.b.copy()
+    kind = Adam(epsilon=1e-30) if adaptive else SGD()
+    trainer = Trainer(network, SoftmaxCrossEntropy(), replace(PLAIN, optimizer=kind), None, rng)
+    theta = np.append(V, b)
+    state = kind.init(theta)
+    for _ in range(5):
+        P = softmax(X @ (theta[: 2 * n].reshape(n, 2) / math.sqrt(n)) + theta[2 * n :], axis=1)
+        dS = (P - np.eye(2)[Y]) / len(X)
+        g = np.append(X.T @ dS / math.sqrt(n), dS.sum(axis=0))
+        kind.step(theta, g, state, 0.1)
+        trainer.step(Batch.of(X, Y), 0.1)
+    assert_allclose(layer.W * math.sqrt(n), theta[: 2 * n].reshape(n, 2), rtol=1e-9)
+    assert_allclose(layer.b, theta[2 * n :], rtol=1e-9)
 
 
 # The learning rate --------------------------------------------------------------------------------

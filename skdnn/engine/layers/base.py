@@ -76,6 +76,10 @@ class Parametric(Layer, Protocol):
     def initialize(self, rng: np.random.Generator) -> None:
         """Set the parameters to where training starts."""
 
+    def initialize_from_data(self, X: Any, rng: np.random.Generator) -> None:
+        """Move the parameters, after `initialize`, to where training on such rows starts best."""
+        return
+
     def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         """Take the views of the gradient, one a slot (None for a statistic).
 

@@ -8,7 +8,12 @@ import numpy as np
 from skdnn.engine import kernels
 from skdnn.engine.activations import Activation, Identity
 from skdnn.engine.arrays import Array
-from skdnn.engine.initializers import BiasInitializer, Initializer, ZeroBias
+from skdnn.engine.initializers import (
+    BiasInitializer,
+    Initializer,
+    ZeroBias,
+    from_preactivations,
+)
 from skdnn.engine.layers.base import Affine, Layer, buffer
 from skdnn.engine.parameters import Slot
 
@@ -30,10 +35,17 @@ class Dense(Affine):
         σ.
     bias_init : BiasInitializer, default=ZeroBias()
         Draws b, from a stream of its own: W does not depend on it.
+    weight_rate, bias_rate : float, default=1.0
+        Factors of the learning rates of W and of b.
 
     Notes
     -----
     Takes a sparse CSR batch as the first layer of a network.
+
+    The "neural tangent" parametrisation S = X V / √n_in + b, V ~ N(0, 1) (Jacot, Gabriel and
+    Hongler, 2018) is W = V / √n_in: ``init`` "lecun_normal", and a ``weight_rate`` of 1 / √n_in
+    with solvers that divide by the size of the gradients, such as Adam, or 1 / n_in with "sgd".
+    Weight decay, which goes with the learning rate, then has to be √n_in (n_in) times as large.
 
     Examples
     --------
@@ -49,6 +61,8 @@ class Dense(Affine):
     init: Initializer
     activation: Activation = Identity()
     bias_init: BiasInitializer = ZeroBias()
+    weight_rate: float = 1.0
+    bias_rate: float = 1.0
     W: Array = buffer()
     b: Array = buffer()
     dW: Array = buffer()
@@ -62,7 +76,8 @@ class Dense(Affine):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        return Slot((self.n_in, self.n_out), "weights"), Slot((self.n_out,), "others")
+        weights = Slot((self.n_in, self.n_out), "weights", self.weight_rate)
+        return weights, Slot((self.n_out,), "others", self.bias_rate)
 
     @property
     def work(self) -> int:
@@ -80,6 +95,10 @@ class Dense(Affine):
         weights, biases = rng.spawn(2)
         self.W[:] = self.init(weights, self.n_in, self.n_out)
         self.b[:] = self.bias_init(biases, self.n_in, self.n_out)
+
+    def initialize_from_data(self, X: Any, rng: np.random.Generator) -> None:
+        factor, self.b[:] = from_preactivations(X @ self.W, rng)
+        self.W *= factor
 
     def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         self.dW, self.db = gradients
