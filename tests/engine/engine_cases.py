@@ -17,9 +17,12 @@ from skdnn.engine.layers import (
     BatchNorm,
     Dense,
     Dropout,
+    MemberDense,
+    MemberScale,
     ParametricActivate,
     PeriodicEmbedding,
     Scale,
+    SharedDense,
 )
 from skdnn.engine.network import Network
 from skdnn.engine.stopping import Outcome
@@ -126,6 +129,7 @@ class Order:
     scale: bool = False
     parametric: bool = False
     embedding: type | None = None
+    members: bool = False  # as many as there are outputs, each with one of them
 
 
 ORDERS = {
@@ -145,6 +149,7 @@ ORDERS = {
     "parametric activations": Order((4, 3), parametric=True),
     "pbld": Order(embedding=PBLD, scale=True),
     "periodic": Order(embedding=PeriodicEmbedding),
+    "members": Order((4, 3), members=True),
 }
 
 
@@ -158,8 +163,11 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
         layers.append(order.embedding(n_in, (0, 2, 4), n_frequencies=3, width=2, std=0.5))
         n_in = layers[-1].n_out
     layers += [Scale(n_in, rate=6.0)] if order.scale else []
+    layers += [MemberScale(n_in, n_out)] if order.members else []
     for width in order.widths:
-        if order.parametric:
+        if order.members:
+            layers.append(SharedDense(n_out, n_in, width, init, sigma))
+        elif order.parametric:
             layers += [Dense(n_in, width, init), ParametricActivate(width, sigma)]
         elif order.batch_norm or order.separate:
             layers.append(Dense(n_in, width, init))
@@ -170,7 +178,8 @@ def build(order="one hidden", activation="tanh", n_in=5, n_out=2, dtype="float64
         if order.dropout:
             layers.append(Dropout(width, order.dropout))
         n_in = width
-    network = Network([*layers, Dense(n_in, n_out, init)], dtype)
+    last = MemberDense(n_out, n_in, 1, init) if order.members else Dense(n_in, n_out, init)
+    network = Network([*layers, last], dtype)
     rng = np.random.default_rng(seed)
     network.initialize(rng)
     network.parameters.theta += 0.3 * rng.normal(size=network.parameters.theta.size)

@@ -17,9 +17,12 @@ from skdnn.engine.layers import (
     CategoryEmbedding,
     Dense,
     Dropout,
+    MemberDense,
+    MemberScale,
     ParametricActivate,
     PeriodicEmbedding,
     Scale,
+    SharedDense,
 )
 from skdnn.engine.network import Network
 
@@ -43,6 +46,10 @@ LAYERS = {
     "periodic": lambda: PeriodicEmbedding(N, (0, 1, 3), n_frequencies=2, width=3, rectify=False),
     "rectified periodic": lambda: PeriodicEmbedding(N, (1, 2), n_frequencies=4, width=5, std=1.0),
     "categories": lambda: CategoryEmbedding(N, (3, 1), n_codes=(3, 2), widths=(2, 4)),
+    "member scale": lambda: MemberScale(N, k=3, groups=(1, 0, 1, 2)),
+    "shared": lambda: SharedDense(2, N // 2, 3, get_initializer("he_normal"), Tanh()),
+    "heads": lambda: MemberDense(2, N // 2, 3, get_initializer("he_normal")),
+    "heads gelu": lambda: MemberDense(4, 1, 2, get_initializer("he_normal"), ACTIVATIONS["gelu"]),
     "categories, learned zero": lambda: CategoryEmbedding(N, (2,), (4,), (3,), zero=False),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
@@ -212,7 +219,9 @@ def test_the_activation_of_the_preactivation_is_what_it_returns(name, rng):
 @every_layer
 def test_work_counts_the_weights_that_meet_a_row(name):
     layer = LAYERS[name]()
-    assert layer.work == sum(slot.size for slot in layer.slots if slot.zone == "weights")
+    shared_by = layer.k if isinstance(layer, SharedDense) else 1
+    weights = sum(slot.size for slot in layer.slots if slot.zone == "weights")
+    assert layer.work == shared_by * weights
 
 
 def test_a_dense_layer_takes_over_units(rng):

@@ -37,6 +37,7 @@ ORDERS = {
     "pbld": Order((7,), embedding=PBLD, scale=True),
     "periodic": Order((7,), embedding=PeriodicEmbedding),
     "parametric": Order((7, 4), parametric=True, dropout=0.3),
+    "members": Order((7, 4), members=True),
 }
 
 

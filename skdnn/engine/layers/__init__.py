@@ -35,6 +35,7 @@ from skdnn.engine.layers.dense import Activate, Dense
 from skdnn.engine.layers.dropout import Dropout
 from skdnn.engine.layers.elementwise import ParametricActivate, Scale
 from skdnn.engine.layers.embeddings import PBLD, CategoryEmbedding, PeriodicEmbedding
+from skdnn.engine.layers.members import MemberDense, MemberScale, SharedDense
 
 __all__ = [
     "PBLD",
@@ -45,8 +46,11 @@ __all__ = [
     "Dense",
     "Dropout",
     "Layer",
+    "MemberDense",
+    "MemberScale",
     "Parametric",
     "ParametricActivate",
     "PeriodicEmbedding",
     "Scale",
+    "SharedDense",
 ]

@@ -92,23 +92,45 @@ class Parametric(Layer, Protocol):
 
 
 class Affine(Parametric, Protocol):
-    """A layer that can take over units of measurement: the first and the last of a network.
+    """A layer with S = X W + b, which can take over units: the first and the last of a network.
 
     ``scale`` and ``shift`` have shape (n_in,) for inputs, (n_out,) for outputs.  The methods change
-    the parameters in place, in pairs of inverses.
+    the parameters in place, in pairs of inverses.  W may be several matrices, (…, n_in, n_out) with
+    b (…, n_out), that all are in the same units.
     """
+
+    W: Array
+    b: Array
+
+    def limit_norms(self, max_norm: float) -> None:
+        """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j for which that is below 1.
+
+        Srivastava et al. (2014, sec. 5.1).
+        """
+        norms = np.sqrt(np.einsum("...ij,...ij->...j", self.W, self.W))
+        self.W *= (max_norm / np.maximum(norms, max_norm))[..., None, :]
 
     def rescale_inputs(self, scale: Array, shift: Array) -> None:
         """Take from now on x instead of (x - shift) / scale."""
+        self.W /= scale[:, None]
+        self.b -= shift @ self.W
 
     def unscale_inputs(self, scale: Array, shift: Array) -> None:
         """Undo `rescale_inputs`."""
+        self.b += shift @ self.W
+        self.W *= scale[:, None]
 
     def rescale_outputs(self, scale: Array, shift: Array) -> None:
         """Return from now on y scale + shift instead of y; without an activation only."""
+        self.W *= scale
+        self.b *= scale
+        self.b += shift
 
     def unscale_outputs(self, scale: Array, shift: Array) -> None:
         """Undo `rescale_outputs`."""
+        self.W /= scale
+        self.b -= shift
+        self.b /= scale
 
 
 def buffer() -> Any:

@@ -143,32 +143,6 @@ class Dense(Affine):
                 np.dot(dS, W.T, out=self.dX)
         return self.dX
 
-    def limit_norms(self, max_norm: float) -> None:
-        """W[:, j] *= max_norm / ‖W[:, j]‖₂ for every unit j for which that is below 1.
-
-        Srivastava et al. (2014, sec. 5.1).
-        """
-        norms = np.sqrt(np.einsum("ij,ij->j", self.W, self.W))
-        self.W *= max_norm / np.maximum(norms, max_norm)
-
-    def rescale_inputs(self, scale: Array, shift: Array) -> None:
-        self.W /= scale[:, None]
-        self.b -= shift @ self.W
-
-    def unscale_inputs(self, scale: Array, shift: Array) -> None:
-        self.b += shift @ self.W
-        self.W *= scale[:, None]
-
-    def rescale_outputs(self, scale: Array, shift: Array) -> None:
-        self.W *= scale
-        self.b *= scale
-        self.b += shift
-
-    def unscale_outputs(self, scale: Array, shift: Array) -> None:
-        self.W /= scale
-        self.b -= shift
-        self.b /= scale
-
 
 @dataclass
 class Activate(Layer):
