@@ -25,6 +25,7 @@ LEVELS = {
     "schedules": 0,
     "parameters": 0,
     "layers": 1,
+    "averaging": 1,
     "optimizers": 1,
     "batches": 1,
     "stopping": 1,
@@ -225,7 +226,7 @@ def test_no_function_is_long(name):
 
 
 # Of what goes on in a training; all other dataclasses but layers say what is to be done.
-HOLD_STATE = {"BestState", "Patience", "Trainer"}
+HOLD_STATE = {"BestState", "MovingAverage", "Patience", "Trainer"}
 
 
 @pytest.mark.parametrize("name", [name for name in ENGINE if component(name) != "kernels"])

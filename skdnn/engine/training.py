@@ -43,6 +43,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from skdnn.engine.arrays import own
+from skdnn.engine.averaging import MovingAverage
 from skdnn.engine.batches import Batch, Batches
 from skdnn.engine.losses import Loss
 from skdnn.engine.network import Network
@@ -141,6 +142,9 @@ class Trainer:
         Rows seen in them, each counted once an epoch.
     slowdown : float, default=1.0
         Factor of the learning rate that the rule "adaptive" has brought about.
+    average : MovingAverage or None, default=None
+        Average of all numbers of the network over the steps, batch norm's statistics included.  It
+        starts afresh if they are not finite at the end of an epoch.  L-BFGS takes no such steps.
 
     Attributes
     ----------
@@ -160,6 +164,7 @@ class Trainer:
     n_epochs: int = 0
     n_samples: int = 0
     slowdown: float = 1.0
+    average: MovingAverage | None = None
 
     def __post_init__(self) -> None:
         self.network.prepare_training(self.dropping)
@@ -176,22 +181,34 @@ class Trainer:
         """Have numbers that may be written to, after a pickle whose arrays may not."""
         self.network.own()
         self.state.moments = [own(moment) for moment in self.state.moments]
+        if self.average is not None:
+            self.average.cast(self.network.dtype)
 
     def saved(self) -> tuple[Any, ...]:
         """Return all that training changes, numbers as a copy, for `restore`."""
         what = self.network, self.loss, self.descent
         streams = [stream.bit_generator.state for stream in (self.shuffling, self.dropping)]
-        counts = self.n_epochs, self.n_samples, self.slowdown
-        return what, self.network.parameters.values.copy(), self.state.copy(), streams, counts
+        average = None if self.average is None else self.average.copy()
+        rest = average, self.n_epochs, self.n_samples, self.slowdown
+        return what, self.network.parameters.values.copy(), self.state.copy(), streams, rest
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Go back to the state in which `saved` was called."""
-        (self.network, self.loss, self.descent), values, self.state, streams, counts = saved
+        (self.network, self.loss, self.descent), values, self.state, streams, rest = saved
         self.network.parameters.values[:] = values
         self.release()  # an interrupt may have left the layers half bound to their numbers
         for stream, state in zip((self.shuffling, self.dropping), streams, strict=True):
             stream.bit_generator.state = state
-        self.n_epochs, self.n_samples, self.slowdown = counts
+        self.average, self.n_epochs, self.n_samples, self.slowdown = rest
+
+    @property
+    def predictor(self) -> Network:
+        """The network at the numbers to predict with: itself, or a copy at their moving average."""
+        if self.average is None or self.average.values is None:
+            return self.network
+        network = self.network.copy()
+        network.parameters.values[:] = self.average.values
+        return network
 
     @property
     def evaluator(self) -> Network | DataParallel:
@@ -223,6 +240,8 @@ class Trainer:
         network.prepare_training(self.dropping)
         if not same_dtype:
             self.reset_optimizer()
+            if self.average is not None:
+                self.average.cast(network.dtype)
 
     def change(self, loss: Loss, descent: Descent) -> None:
         """Use another loss or descent from now on; another kind of optimizer starts afresh."""
@@ -271,15 +290,17 @@ class Trainer:
                     break
         if not np.isfinite(self.network.parameters.values).all():
             total = math.nan
+            if self.average is not None:
+                self.average.restart()
         self.count_epoch(batches.n)
         return EpochResult(total / total_weight, lr, time.perf_counter() - start)
 
     def evaluate(self, batches: Batches) -> float:
         """Return Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ over all rows as at prediction, without penalty."""
-        total = 0.0
+        total, network = 0.0, self.predictor
         with np.errstate(all="ignore"):
             for X, T, weight, batch_total in batches.epoch():
-                S = self.network.infer(X)
+                S = network.infer(X)
                 value = self.loss.value(S, T, weight)
                 total += value * batch_total
         return total / batches.weight_sum()
@@ -311,6 +332,8 @@ class Trainer:
         descent.optimizer.step(parameters.theta, g, self.state, rates)
         if descent.max_norm is not None:
             network.limit_norms(descent.max_norm)
+        if self.average is not None:
+            self.average.update(parameters.values)
         return value
 
 
