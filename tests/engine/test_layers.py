@@ -49,6 +49,7 @@ LAYERS = {
     "member scale": lambda: MemberScale(N, k=3, groups=(1, 0, 1, 2)),
     "shared": lambda: SharedDense(2, N // 2, 3, get_initializer("he_normal"), Tanh()),
     "heads": lambda: MemberDense(2, N // 2, 3, get_initializer("he_normal")),
+    "heads of one unit": lambda: MemberDense(2, N // 2, 1, get_initializer("he_normal")),
     "heads gelu": lambda: MemberDense(4, 1, 2, get_initializer("he_normal"), ACTIVATIONS["gelu"]),
     "categories, learned zero": lambda: CategoryEmbedding(N, (2,), (4,), (3,), zero=False),
 }

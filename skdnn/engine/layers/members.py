@@ -353,6 +353,12 @@ class MemberDense(Affine):
         np.matmul(self._members(self.X).transpose(0, 2, 1), self._members(dS), out=self.dW)
         np.dot(self.ones, dS, out=self.db.reshape(-1))  # faster than a sum over rows
         if self.dX is not None:
-            W_T = self.W.transpose(0, 2, 1)
-            np.matmul(self._members(dS), W_T, out=self._members(self.dX))
+            self._pull_back(dS, self._members(self.dX))
         return self.dX
+
+    def _pull_back(self, dS: Array, dX: Array) -> None:
+        """dX⁽ʲ⁾ = dS⁽ʲ⁾ Wⱼᵀ; the product of a column and a row is a slow one in numpy."""
+        if self.n_units == 1:
+            np.multiply(dS.T[:, :, None], self.W.transpose(0, 2, 1), out=dX)
+        else:
+            np.matmul(self._members(dS), self.W.transpose(0, 2, 1).copy(), out=dX)
