@@ -20,7 +20,7 @@ EMBEDDINGS = {
     "pbld": lambda: PBLD(N_IN, (4, 1), n_frequencies=7, width=3, std=1.0),
     "pbld of all": lambda: PBLD(N_IN, tuple(range(N_IN))),
     "periodic": lambda: PeriodicEmbedding(N_IN, (0, 3, 5), width=2, rectify=False),
-    "categories": lambda: CategoryEmbedding(N_IN, (5, 2), (4, 3), (2, 3)),
+    "categories": lambda: CategoryEmbedding(N_IN, (5, 2), (4, 3), 2),
 }
 every_embedding = pytest.mark.parametrize("name", EMBEDDINGS)
 
@@ -120,7 +120,7 @@ def test_a_periodic_embedding_is_its_formula(rectify, rng):
 
 def test_a_category_embedding_is_one_hot_times_a_table(rng):
     layer, X = EMBEDDINGS["categories"](), rows(rng)
-    network = started(layer, Dense(9, 1, get_initializer("he_normal")))
+    network = started(layer, Dense(8, 1, get_initializer("he_normal")))
     network.prepare_training(rng)
     Y = layer.infer(X)
     hot = [one_hot(X[:, j], n) for j, n in zip(layer.columns, layer.n_codes, strict=True)]
@@ -133,7 +133,17 @@ def test_a_category_embedding_is_one_hot_times_a_table(rng):
     expected = [H.T @ dY[:, layer.origins == j] for j, H in zip(layer.columns, hot, strict=True)]
     for table in expected:
         table[0] = 0.0
-    assert_allclose(layer.dT, np.concatenate([table.ravel() for table in expected]))
+    assert_allclose(layer.dT, np.concatenate(expected))
+
+
+def test_two_layers_give_vectors_of_two_lengths(rng):
+    short = CategoryEmbedding(N_IN, (5,), (3,), width=2)
+    rest = [j for j in range(N_IN) if j != 5]
+    long = CategoryEmbedding(short.n_out, (rest.index(2),), (3,), width=4)
+    network, X = started(short, long), rows(rng)
+    others = X[:, [0, 1, 3, 4]]
+    expected = [others, one_hot(X[:, 5], 3) @ short.T, one_hot(X[:, 2], 3) @ long.T]
+    assert_allclose(network.infer(X), np.hstack(expected))
 
 
 # Where training starts, and what stays ----------------------------------------------------------
@@ -160,7 +170,7 @@ def test_a_periodic_embedding_starts_where_the_paper_says():
 
 @pytest.mark.parametrize("zero", [False, True])
 def test_the_vector_of_code_zero_stays_zero_if_asked(zero, rng):
-    layer = CategoryEmbedding(1, (0,), (3,), (2,), zero=zero, std=0.5)
+    layer = CategoryEmbedding(1, (0,), (3,), 2, zero=zero, std=0.5)
     network = Network([layer, Dense(2, 1, get_initializer("he_normal"))], "float64")
     network.initialize(rng)
     descent = Descent(Adam(), 0.1, Constant(), n_epochs=5, weight_decay=0.1)
@@ -174,7 +184,7 @@ def test_the_vector_of_code_zero_stays_zero_if_asked(zero, rng):
 
 
 def test_a_code_that_is_in_no_row_stays_as_it_is(rng):
-    layer = CategoryEmbedding(1, (0,), (4,), (2,))
+    layer = CategoryEmbedding(1, (0,), (4,), 2)
     network = Network([layer, Dense(2, 1, get_initializer("he_normal"))], "float64")
     network.initialize(rng)
     trainer = Trainer(
@@ -187,8 +197,8 @@ def test_a_code_that_is_in_no_row_stays_as_it_is(rng):
 
 
 def test_codes_are_exact_in_single_precision(rng):
-    layer = CategoryEmbedding(1, (0,), (2**20,), (1,), zero=False)
+    layer = CategoryEmbedding(1, (0,), (2**20,), 1, zero=False)
     network = Network([layer], "float32")
-    layer.T[:] = np.arange(2**20)
+    layer.T[:, 0] = np.arange(2**20)
     codes = rng.integers(0, 2**20, (50, 1)).astype("float32")
     assert np.array_equal(network.infer(codes), codes)

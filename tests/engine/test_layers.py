@@ -45,13 +45,13 @@ LAYERS = {
     "pbld of all": lambda: PBLD(N, columns=tuple(range(N)), n_frequencies=3, width=2),
     "periodic": lambda: PeriodicEmbedding(N, (0, 1, 3), n_frequencies=2, width=3, rectify=False),
     "rectified periodic": lambda: PeriodicEmbedding(N, (1, 2), n_frequencies=4, width=5, std=1.0),
-    "categories": lambda: CategoryEmbedding(N, (3, 1), n_codes=(3, 2), widths=(2, 4)),
+    "categories": lambda: CategoryEmbedding(N, (3, 1), n_codes=(3, 2), width=2),
     "member scale": lambda: MemberScale(N, k=3, groups=(1, 0, 1, 2)),
     "shared": lambda: SharedDense(2, N // 2, 3, get_initializer("he_normal"), Tanh()),
     "heads": lambda: MemberDense(2, N // 2, 3, get_initializer("he_normal")),
     "heads of one unit": lambda: MemberDense(2, N // 2, 1, get_initializer("he_normal")),
     "heads gelu": lambda: MemberDense(4, 1, 2, get_initializer("he_normal"), ACTIVATIONS["gelu"]),
-    "categories, learned zero": lambda: CategoryEmbedding(N, (2,), (4,), (3,), zero=False),
+    "categories, learned zero": lambda: CategoryEmbedding(N, (2,), (4,), 3, zero=False),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -119,7 +119,9 @@ def test_gradients_of_input_and_parameters(name, rng):
     assert_allclose(np.vdot(dX, d), slope_along(value, X, d), rtol=1e-6)
     g, d = network.gradient.copy(), rng.normal(size=theta.size)
     if isinstance(layer, CategoryEmbedding) and layer.zero:
-        d[-layer.T.size :][layer.start] = 0.0  # the vectors of code 0, which do not move
+        d[-layer.T.size :].reshape(layer.T.shape)[layer.first] = (
+            0.0  # the vectors of code 0, which do not move
+        )
     start = theta.copy()
     assert_allclose(g @ d, slope_along(value_at, start, d), rtol=1e-6, atol=1e-9)
 

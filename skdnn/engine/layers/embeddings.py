@@ -17,10 +17,10 @@ Examples
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from skdnn.engine.arrays import Array
 from skdnn.engine.layers.base import Parametric, buffer
@@ -49,7 +49,7 @@ class Embedding(Parametric, Protocol):
         Columns of X.
     columns : tuple of int
         Those that are embedded, each once; at least one.
-    widths : tuple of int
+    width : int
         How many columns each of them becomes.
     n_passed : int
         How many columns pass through.
@@ -57,7 +57,7 @@ class Embedding(Parametric, Protocol):
 
     n_in: int
     columns: tuple[int, ...]
-    widths: tuple[int, ...]
+    width: int
     n_passed: int
     taken: Any
     passed: Any
@@ -73,13 +73,13 @@ class Embedding(Parametric, Protocol):
 
     @property
     def n_out(self) -> int:  # type: ignore[override]
-        return self.n_passed + sum(self.widths)
+        return self.n_passed + self.width * len(self.columns)
 
     @property
     def origins(self) -> Array:
         """The column of X that each column of Y comes from, shape (n_out,)."""
         others = np.setdiff1d(np.arange(self.n_in), self.columns)
-        return np.concatenate([others, np.repeat(self.columns, self.widths)]).astype(np.intp)
+        return np.concatenate([others, np.repeat(self.columns, self.width)]).astype(np.intp)
 
     def buffers(self, m: int, dtype: Any) -> tuple[Array, ...]:
         """Return new arrays that `embed` may write to, and `embed_backward` read."""
@@ -188,10 +188,6 @@ class PBLD(Embedding):
     scratch: tuple[Array, ...] = buffer()
     Y: Array = buffer()
     dX: Array | None = buffer()
-
-    @property
-    def widths(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (self.width,) * len(self.columns)
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -315,10 +311,6 @@ class PeriodicEmbedding(Embedding):
     dX: Array | None = buffer()
 
     @property
-    def widths(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (self.width,) * len(self.columns)
-
-    @property
     def slots(self) -> tuple[Slot, ...]:
         c, h, d = len(self.columns), self.n_frequencies, self.width
         wave, offset = Slot((c, h), "others", self.rate), Slot((c, d), "others", self.rate)
@@ -379,9 +371,9 @@ class PeriodicEmbedding(Embedding):
 class CategoryEmbedding(Embedding):
     """e(x) = T[x], a learned vector for each code x of a column, from a table of its own.
 
-    Backwards dT[code] is the sum of dY over the rows with that code, and codes have no derivative
-    (Guo and Berkhahn, 2016).  At first T ~ N(0, std²).  A penalty does not shrink T, which would
-    forget what is rare.
+    Backwards dT = Hᵀ dY, H the one-hot matrix of the codes: the sum of dY over the rows with a code
+    (Guo and Berkhahn, 2016).  Codes have no derivative.  At first T ~ N(0, std²).  A penalty does
+    not shrink T, which would forget what is rare.
 
     Parameters
     ----------
@@ -390,10 +382,11 @@ class CategoryEmbedding(Embedding):
     columns : tuple of int
         Those that hold codes, each once; at least one.
     n_codes : tuple of int
-        Codes of every such column: whole numbers from 0 to n_codes[j] - 1, as floats, which a
-        float32 holds up to 2²⁴.  Other values are not checked.
-    widths : tuple of int
-        Length of the vectors of every such column.
+        Number of codes of every such column: whole numbers from 0 to n_codes[j] - 1, as floats,
+        which a float32 holds up to 2²⁴.  Values are not checked.
+    width : int, default=8
+        Length of the vectors.  For columns with vectors of other lengths there may be another such
+        layer after this one.
     zero : bool, default=True
         Whether the vector of code 0, which stands for a missing or an unknown value, is and stays
         zero.
@@ -402,62 +395,49 @@ class CategoryEmbedding(Embedding):
     rate : float, default=1.0
         Factor of the learning rate of the tables.
 
+    Notes
+    -----
+    T, of shape (Σ n_codes, width), holds one table below the other.
+
     Examples
     --------
-    >>> layer = CategoryEmbedding(2, columns=(1,), n_codes=(3,), widths=(2,))
-    >>> layer.bind([np.array([0.0, 0.0, 1.0, 2.0, 3.0, 4.0])])
+    >>> layer = CategoryEmbedding(2, columns=(1,), n_codes=(3,), width=2)
+    >>> layer.bind([np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])])
     >>> layer.infer(np.array([[7.0, 2.0], [8.0, 0.0]]))
     array([[7., 3., 4.],
            [8., 0., 0.]])
-    >>> layer.tables[0].shape
-    (3, 2)
     """
 
     n_in: int
     columns: tuple[int, ...]
     n_codes: tuple[int, ...]
-    widths: tuple[int, ...]
+    width: int = 8
     zero: bool = True
     std: float = 1.0
     rate: float = 1.0
     n_passed: int = buffer()
     taken: Any = buffer()
     passed: Any = buffer()
+    first: Array = buffer()
     propagate: bool = buffer()
     T: Array = buffer()
     dT: Array = buffer()
     scratch: tuple[Array, ...] = buffer()
     Y: Array = buffer()
     dX: Array | None = buffer()
-    owner: Array = buffer()
-    step: Array = buffer()
-    start: Array = buffer()
 
     def __post_init__(self) -> None:
-        """Number of the first number of every table, and how to reach that of a code.
-
-        Column i of e(x) is T[start[i] + step[i] · x[owner[i]]], all tables being one vector.
-        """
         super().__post_init__()
-        self.owner = np.repeat(np.arange(len(self.columns)), self.widths)
-        self.step = np.repeat(self.widths, self.widths)
-        within = np.concatenate([np.arange(width) for width in self.widths])
-        self.start = self.bounds[:-1][self.owner] + within
-
-    @property
-    def bounds(self) -> Array:
-        """Where the tables begin and end in T, shape (c + 1,)."""
-        return np.cumsum([0, *np.multiply(self.n_codes, self.widths)])
+        self.first = np.cumsum([0, *self.n_codes[:-1]])  # row of T that code 0 of a column has
 
     @property
     def tables(self) -> list[Array]:
-        """The tables, views of shape (n_codes[j], widths[j])."""
-        cuts = zip(pairwise(self.bounds), self.widths, strict=True)
-        return [self.T[start:end].reshape(-1, width) for (start, end), width in cuts]
+        """The tables, views of shape (n_codes[j], width)."""
+        return np.split(self.T, self.first[1:])
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        return (Slot((int(self.bounds[-1]),), "others", self.rate),)
+        return (Slot((sum(self.n_codes), self.width), "others", self.rate),)
 
     def bind(self, values: list[Any]) -> None:
         (self.T,) = values
@@ -465,26 +445,29 @@ class CategoryEmbedding(Embedding):
     def initialize(self, rng: np.random.Generator) -> None:
         self.T[:] = rng.normal(0.0, self.std, self.T.shape)
         if self.zero:
-            self.T[self.start] = 0.0
+            self.T[self.first] = 0.0
 
     def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
         (self.dT,) = gradients
         self.propagate = propagate
 
     def buffers(self, m: int, dtype: Any) -> tuple[Array, ...]:
-        """Return the places in T of the numbers of E."""
-        return (np.empty((m, len(self.owner)), np.intp),)
+        """Return the rows of T that each row of X wants, (m, c)."""
+        return (np.empty((m, len(self.columns)), np.intp),)
 
     def embed(self, x: Array, E: Array, *buffers: Array) -> None:
-        (places,) = buffers
-        np.take(x.astype(np.intp), self.owner, axis=1, out=places, mode="clip")
-        places *= self.step
-        places += self.start
-        E[:] = self.T[places]
+        (rows,) = buffers
+        np.copyto(rows, x, casting="unsafe")
+        rows += self.first
+        # "clip" only spares numpy the checking
+        np.take(self.T, rows, axis=0, out=E.reshape(*rows.shape, self.width), mode="clip")
 
     def embed_backward(self, dE: Array) -> Array | None:
-        (places,) = self.scratch
-        self.dT[:] = np.bincount(places.ravel(), dE.ravel(), minlength=len(self.dT))
+        (rows,) = self.scratch
+        ends = np.arange(rows.size + 1)
+        shape = rows.size, len(self.T)
+        H = sparse.csr_array((np.ones(rows.size, dE.dtype), rows.ravel(), ends), shape=shape)
+        self.dT[:] = H.T @ dE.reshape(rows.size, self.width)
         if self.zero:
-            self.dT[self.start] = 0.0
-        return np.zeros((len(dE), len(self.columns)), dE.dtype) if self.propagate else None
+            self.dT[self.first] = 0.0
+        return np.zeros(rows.shape, dE.dtype) if self.propagate else None
