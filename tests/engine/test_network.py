@@ -208,8 +208,11 @@ def test_chunks_take_any_type(chunk, rng, monkeypatch):
         assert_allclose(S, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_threads_may_share_a_network(rng):
-    network, X = build("batch norm"), [rng.normal(size=(200, 5)) for _ in range(4)]
+@pytest.mark.parametrize(
+    "order", ["batch norm", "parametric activations", "pbld", "periodic", "members"]
+)
+def test_threads_may_share_a_network(order, rng):
+    network, X = build(order), [rng.normal(size=(200, 5)) for _ in range(4)]
     expected, results = [network.infer(x) for x in X], [[] for _ in X]
 
     def work(i):

@@ -31,11 +31,12 @@ array([[1.  , 0.42]])
 
 from skdnn.engine.layers.base import Affine, Layer, Parametric
 from skdnn.engine.layers.batch_norm import BatchNorm
+from skdnn.engine.layers.categories import CategoryEmbedding
 from skdnn.engine.layers.dense import Activate, Dense
 from skdnn.engine.layers.dropout import Dropout
 from skdnn.engine.layers.elementwise import ParametricActivate, Scale
-from skdnn.engine.layers.embeddings import PBLD, CategoryEmbedding, PeriodicEmbedding
 from skdnn.engine.layers.members import MemberDense, MemberScale, SharedDense
+from skdnn.engine.layers.periodic import PBLD, PeriodicEmbedding
 
 __all__ = [
     "PBLD",

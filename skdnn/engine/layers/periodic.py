@@ -1,121 +1,20 @@
-"""Embeddings: some columns of X become several columns each, with parameters of their own.
+"""Embeddings of numbers by waves, whose frequencies are learned.
 
-The columns that are not embedded pass through unchanged and come first, in their order, then what
-becomes of the embedded ones, in the order in which they are named.
-
-Conventions are those of `skdnn.engine.layers`.  Here c is the number of columns that are embedded,
-x of shape (c, m) has one of them in every row, and all that is done once a column is a product of
-c matrices at once.
-
-Examples
---------
->>> import numpy as np
->>> layer = PBLD(3, columns=(2, 0), n_frequencies=16, width=4)
->>> layer.n_out, layer.origins.tolist()
-(9, [1, 2, 2, 2, 2, 0, 0, 0, 0])
+All arrays have the columns that are embedded as their first axis and the rows of the batch as their
+last: what is done column by column is one product of c matrices, and sine and cosine, which take
+half of the time, run over long rows.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from skdnn.engine.arrays import Array
-from skdnn.engine.layers.base import Parametric, buffer
+from skdnn.engine.layers.base import buffer
+from skdnn.engine.layers.embedding import Embedding
 from skdnn.engine.parameters import Slot
-
-
-def selector(columns: Array) -> Any:
-    """Return what selects these columns: a slice, which makes no copy, if there is one.
-
-    Examples
-    --------
-    >>> selector(np.array([2, 3, 4])), selector(np.array([0, 2]))
-    (slice(2, 5, None), array([0, 2]))
-    """
-    if len(columns) and (np.diff(columns) == 1).all():
-        return slice(int(columns[0]), int(columns[-1]) + 1)
-    return columns
-
-
-class Embedding(Parametric, Protocol):
-    """Y = [X[:, others], e(X[:, columns])]: what all embeddings have in common.
-
-    Attributes
-    ----------
-    n_in : int
-        Columns of X.
-    columns : tuple of int
-        Those that are embedded, each once; at least one.
-    width : int
-        How many columns each of them becomes.
-    n_passed : int
-        How many columns pass through.
-    """
-
-    n_in: int
-    columns: tuple[int, ...]
-    width: int
-    n_passed: int
-    taken: Any
-    passed: Any
-    scratch: tuple[Array, ...]
-    Y: Array
-    dX: Array | None
-    propagate: bool
-
-    def __post_init__(self) -> None:
-        others = np.setdiff1d(np.arange(self.n_in), self.columns)
-        self.n_passed = len(others)
-        self.passed, self.taken = selector(others), selector(np.array(self.columns, np.intp))
-
-    @property
-    def n_out(self) -> int:  # type: ignore[override]
-        return self.n_passed + self.width * len(self.columns)
-
-    @property
-    def origins(self) -> Array:
-        """The column of X that each column of Y comes from, shape (n_out,)."""
-        others = np.setdiff1d(np.arange(self.n_in), self.columns)
-        return np.concatenate([others, np.repeat(self.columns, self.width)]).astype(np.intp)
-
-    def buffers(self, m: int, dtype: Any) -> tuple[Array, ...]:
-        """Return new arrays that `embed` may write to, and `embed_backward` read."""
-
-    def embed(self, x: Array, E: Array, *buffers: Array) -> None:
-        """Write the embedded columns of m rows into E, x of shape (m, c)."""
-
-    def embed_backward(self, dE: Array) -> Array | None:
-        """Write the gradient of the parameters and return dx, (m, c), if it is asked for.
-
-        May overwrite dE.
-        """
-
-    def allocate(self, m: int, dtype: Any, rng: np.random.Generator) -> None:
-        self.Y = np.empty((m, self.n_out), dtype)
-        self.dX = np.empty((m, self.n_in), dtype) if self.propagate else None
-        self.scratch = self.buffers(m, dtype)
-
-    def infer(self, X: Array, out: Array | None = None) -> Array:
-        Y = np.empty((len(X), self.n_out), X.dtype) if out is None else out
-        return self._assemble(X, Y, self.buffers(len(X), X.dtype))
-
-    def forward(self, X: Array) -> Array:
-        return self._assemble(X, self.Y, self.scratch)
-
-    def _assemble(self, X: Array, Y: Array, buffers: tuple[Array, ...]) -> Array:
-        Y[:, : self.n_passed] = X[:, self.passed]
-        self.embed(X[:, self.taken], Y[:, self.n_passed :], *buffers)
-        return Y
-
-    def backward(self, dY: Array) -> Array | None:
-        dx = self.embed_backward(dY[:, self.n_passed :])
-        if self.dX is not None:
-            self.dX[:, self.passed] = dY[:, : self.n_passed]
-            self.dX[:, self.taken] = dx
-        return self.dX
 
 
 def by_column(E: Array, c: int) -> Array:
@@ -365,109 +264,3 @@ class PeriodicEmbedding(Embedding):
         du = np.subtract(p, q, out=p)
         np.multiply((du @ x_row.transpose(0, 2, 1))[:, :, 0], 2.0 * math.pi, out=self.dw)
         return (2.0 * math.pi * self.w[:, None, :] @ du)[:, 0].T if self.propagate else None
-
-
-@dataclass
-class CategoryEmbedding(Embedding):
-    """e(x) = T[x], a learned vector for each code x of a column, from a table of its own.
-
-    Backwards dT = Hᵀ dY, H the one-hot matrix of the codes: the sum of dY over the rows with a code
-    (Guo and Berkhahn, 2016).  Codes have no derivative.  At first T ~ N(0, std²).  A penalty does
-    not shrink T, which would forget what is rare.
-
-    Parameters
-    ----------
-    n_in : int
-        Columns of X.
-    columns : tuple of int
-        Those that hold codes, each once; at least one.
-    n_codes : tuple of int
-        Number of codes of every such column: whole numbers from 0 to n_codes[j] - 1, as floats,
-        which a float32 holds up to 2²⁴.  Values are not checked.
-    width : int, default=8
-        Length of the vectors.  For columns with vectors of other lengths there may be another such
-        layer after this one.
-    zero : bool, default=True
-        Whether the vector of code 0, which stands for a missing or an unknown value, is and stays
-        zero.
-    std : float, default=1.0
-        Standard deviation of the first vectors.
-    rate : float, default=1.0
-        Factor of the learning rate of the tables.
-
-    Notes
-    -----
-    T, of shape (Σ n_codes, width), holds one table below the other.
-
-    Examples
-    --------
-    >>> layer = CategoryEmbedding(2, columns=(1,), n_codes=(3,), width=2)
-    >>> layer.bind([np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])])
-    >>> layer.infer(np.array([[7.0, 2.0], [8.0, 0.0]]))
-    array([[7., 3., 4.],
-           [8., 0., 0.]])
-    """
-
-    n_in: int
-    columns: tuple[int, ...]
-    n_codes: tuple[int, ...]
-    width: int = 8
-    zero: bool = True
-    std: float = 1.0
-    rate: float = 1.0
-    n_passed: int = buffer()
-    taken: Any = buffer()
-    passed: Any = buffer()
-    first: Array = buffer()
-    propagate: bool = buffer()
-    T: Array = buffer()
-    dT: Array = buffer()
-    scratch: tuple[Array, ...] = buffer()
-    Y: Array = buffer()
-    dX: Array | None = buffer()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.first = np.cumsum([0, *self.n_codes[:-1]])  # row of T that code 0 of a column has
-
-    @property
-    def tables(self) -> list[Array]:
-        """The tables, views of shape (n_codes[j], width)."""
-        return np.split(self.T, self.first[1:])
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        return (Slot((sum(self.n_codes), self.width), "others", self.rate),)
-
-    def bind(self, values: list[Any]) -> None:
-        (self.T,) = values
-
-    def initialize(self, rng: np.random.Generator) -> None:
-        self.T[:] = rng.normal(0.0, self.std, self.T.shape)
-        if self.zero:
-            self.T[self.first] = 0.0
-
-    def bind_gradient(self, gradients: list[Any], propagate: bool) -> None:
-        (self.dT,) = gradients
-        self.propagate = propagate
-
-    def buffers(self, m: int, dtype: Any) -> tuple[Array, ...]:
-        """Return the rows of T that each row of X wants, (m, c)."""
-        return (np.empty((m, len(self.columns)), np.intp),)
-
-    def embed(self, x: Array, E: Array, *buffers: Array) -> None:
-        (rows,) = buffers
-        np.copyto(rows, x, casting="unsafe")
-        rows += self.first
-        # "clip" only spares numpy the checking
-        np.take(self.T, rows, axis=0, out=E.reshape(*rows.shape, self.width), mode="clip")
-
-    def embed_backward(self, dE: Array) -> Array | None:
-        (rows,) = self.scratch
-        ends = np.arange(rows.size + 1)
-        shape = rows.size, len(self.T)
-        H = sparse.csr_array((np.ones(rows.size, dE.dtype), rows.ravel(), ends), shape=shape)
-        self.dT[:] = H.T @ dE.reshape(rows.size, self.width)
-        if self.zero:
-            self.dT[self.first] = 0.0
-        return np.zeros(rows.shape, dE.dtype) if self.propagate else None
