@@ -297,7 +297,7 @@ def test_a_layer_may_be_wider_than_its_parameters(last, rng, monkeypatch):
     X = rng.normal(size=(50, 3))
     monkeypatch.setattr(network_module, "CHUNK_NUMBERS", 12 * 7)
     assert network.n_scores == (12 if last else 2)
-    assert np.array_equal(network.infer_in_chunks(X), network.infer(X))
+    assert_allclose(network.infer_in_chunks(X), network.infer(X), rtol=1e-13, atol=1e-15)
     T, start = rng.normal(size=(50, network.n_scores)), network.parameters.theta.copy()
     network.prepare_training(rng)
 
