@@ -212,11 +212,12 @@ class ELU:
         np.minimum(S, 0.0, out=Y)
         np.expm1(Y, out=Y)
         Y *= self.alpha
-        np.copyto(Y, S, where=S > 0)
+        Y += np.maximum(S, 0.0)
 
     def derivative(self, S: Array, Y: Array, D: Array) -> None:
-        np.add(Y, self.alpha, out=D)
-        np.copyto(D, 1.0, where=S > 0)
+        np.minimum(Y, 0.0, out=D)
+        D += self.alpha
+        D += (1.0 - self.alpha) * (S > 0).astype(D.dtype)
 
 
 @dataclass(frozen=True)
@@ -236,12 +237,13 @@ class SELU:
         np.minimum(S, 0.0, out=Y)
         np.expm1(Y, out=Y)
         Y *= self.alpha
-        np.copyto(Y, S, where=S > 0)
+        Y += np.maximum(S, 0.0)
         Y *= self.scale
 
     def derivative(self, S: Array, Y: Array, D: Array) -> None:
-        np.add(Y, self.scale * self.alpha, out=D)
-        np.copyto(D, self.scale, where=S > 0)
+        np.minimum(Y, 0.0, out=D)
+        D += self.scale * self.alpha
+        D += self.scale * (1.0 - self.alpha) * (S > 0).astype(D.dtype)
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,11 @@ class Softplus:
     from_output: ClassVar[bool] = False
 
     def forward(self, S: Array, Y: Array) -> None:
-        np.logaddexp(S, 0.0, out=Y)
+        np.abs(S, out=Y)
+        np.negative(Y, out=Y)
+        np.exp(Y, out=Y)
+        np.log1p(Y, out=Y)
+        Y += np.maximum(S, 0.0)
 
     def derivative(self, S: Array, Y: Array, D: Array) -> None:
         expit(S, out=D)
@@ -296,22 +302,33 @@ class SiLU:
 
 @dataclass(frozen=True)
 class Mish:
-    """σ(s) = s τ, τ = tanh(log(1 + exp(s))); σ' = τ + s (1 - τ²) ς(s) (Misra, 2019)."""
+    """σ(s) = s τ, τ = tanh(log(1 + exp(s))); σ' = τ + s τ' (Misra, 2019).
+
+    With e = exp(s) and n = e² + 2 e, τ = n / (n + 2) and τ' = 4 e (1 + e) / (n + 2)²: one
+    exponential, and nothing cancels.
+    """
 
     init: ClassVar[str] = "glorot_uniform"
     from_output: ClassVar[bool] = False
+    most: ClassVar[float] = 20.0  # beyond it τ is 1 in double precision
 
     def forward(self, S: Array, Y: Array) -> None:
-        np.logaddexp(S, 0.0, out=Y)
-        np.tanh(Y, out=Y)
+        np.minimum(S, self.most, out=Y)
+        np.exp(Y, out=Y)
+        Y *= Y + 2.0
+        Y /= Y + 2.0
         Y *= S
 
     def derivative(self, S: Array, Y: Array, D: Array) -> None:
-        tau = np.tanh(np.logaddexp(S, 0.0))
-        expit(S, out=D)
-        D *= S
-        D *= 1.0 - tau * tau
-        D += tau
+        e = np.exp(np.minimum(S, self.most))
+        n = e * (e + 2.0)
+        np.divide(n, n + 2.0, out=D)
+        e *= 4.0 + 4.0 * e
+        n += 2.0
+        n *= n
+        e /= n
+        e *= S
+        D += e
 
 
 @dataclass(frozen=True)
