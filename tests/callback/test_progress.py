@@ -106,6 +106,7 @@ def test_a_score_of_an_earlier_fit_is_not_shown(cls, screens):
     assert screens[-1][0].endswith(numbers_of(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_search_shows_the_fits_that_run(n_jobs, screens):
     """Two lines of the search, and one a fit that runs, or has run and is not followed yet."""

@@ -54,6 +54,7 @@ def test_gradient(name, k, seed):
         assert_allclose(np.vdot(dS, d), slope, rtol=1e-6, atol=1e-6 * np.linalg.norm(dS))
 
 
+@pytest.mark.slow
 @every_loss
 @given(seed=seeds)
 def test_nonnegative(name, k, seed):
@@ -62,6 +63,7 @@ def test_nonnegative(name, k, seed):
         assert evaluate(loss, S[i : i + 1], Y[i : i + 1])[0] >= -1e-14
 
 
+@pytest.mark.slow
 @every_loss
 @given(seed=seeds)
 def test_weights_of_one_are_none(name, k, seed):
@@ -70,6 +72,7 @@ def test_weights_of_one_are_none(name, k, seed):
         assert_allclose(a, b, rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.slow
 @every_loss
 @given(seed=seeds)
 def test_a_weight_is_a_number_of_repetitions(name, k, seed):

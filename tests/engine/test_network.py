@@ -178,6 +178,7 @@ def test_rows_do_not_see_each_other_at_prediction(order, rng):
     assert_allclose(network.infer(X), one_by_one, rtol=1e-12)
 
 
+@pytest.mark.slow
 @every_order
 @pytest.mark.parametrize("m", [1, 5, 6, 7, 11, 12, 13, 25])
 def test_chunks_make_no_difference(order, m, rng, monkeypatch):

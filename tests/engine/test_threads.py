@@ -83,6 +83,7 @@ def batches_of(n_threads, kind, rng, dtype):
 # A step ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("weights", ["none", "given", "first share zero", "last share zero"])
 @pytest.mark.parametrize("order", ORDERS)
@@ -356,6 +357,7 @@ def test_a_worker_of_joblib_shares_out_what_joblib_allows(monkeypatch):
 # Prediction -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("order", ["linear", "two hidden", "batch norm", "dropout"])
 @pytest.mark.parametrize("kind", ["float64", "float32", "sparse"])

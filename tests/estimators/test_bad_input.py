@@ -135,6 +135,7 @@ def test_numbers_out_of_range_are_refused(cls, name, value):
         small(cls, **{name: value}).fit(X, y_for(cls()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls, name, value", [*numbers_of(ALLOWED)])
 def test_numbers_at_the_ends_of_their_range_are_allowed(cls, name, value):
     small(cls, **{name: value})._validate_params()
@@ -562,6 +563,7 @@ def peer_is_silent(cls, parameters):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls, settings, validated, condition, name", list(idle()))
 def test_an_idle_parameter_is_named_and_is_idle(cls, settings, validated, condition, name):
     """… but for those with which scikit-learn's estimator is idle and silent."""
@@ -602,6 +604,7 @@ PEER_GRIDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", PEER_GRIDS)
 def test_a_grid_made_for_scikit_learn_is_not_told_anything(cls, grid):
     search = GridSearchCV(small(cls), grid, cv=2)
@@ -681,6 +684,7 @@ ACTIVE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls, settings, name", ACTIVE)
 def test_a_parameter_with_effect_does_not_warn(cls, settings, name):
     if settings.get("solver") != "lbfgs":
@@ -960,6 +964,7 @@ FAILURES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
 @pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize("first", ["fit", "partial_fit"])

@@ -267,6 +267,7 @@ def test_a_random_search_over_learning_rate_init_runs_to_its_end(cls, solver, sc
     assert np.isfinite(search.predict(scale * X)).all()
 
 
+@pytest.mark.slow
 @unconverged
 @pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop"])
 @pytest.mark.parametrize("exponent", range(-6, 9))
@@ -475,6 +476,7 @@ def test_an_interrupt_of_lbfgs_within_an_iteration(cls, after, monkeypatch):
 # Schedules --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @unconverged
 @pytest.mark.parametrize("solver", MINIBATCH_SOLVERS)
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))

@@ -36,6 +36,8 @@ from skdnn.engine.parameters import ParameterVector
 X, LABELS = make_classification(
     90, 5, n_informative=4, n_redundant=0, n_classes=3, flip_y=0.1, random_state=0
 )
+
+pytestmark = pytest.mark.slow
 NUMBERS = np.tanh(X[:, 0]) * 3 + X[:, 1]
 
 

@@ -123,6 +123,7 @@ def test_weights_and_biases_start_where_scikit_learns_do(activation):
         assert len(np.unique(b)) == len(b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", INITIALIZERS)
 def test_weights_do_not_depend_on_biases(init):
     nets = [initial(init=init, bias_init=b) for b in ["auto", *BIAS_INITIALIZERS]]

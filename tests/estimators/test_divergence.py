@@ -57,6 +57,7 @@ def test_predictions_far_from_y_are_warned_of(loss):
     assert 0 < n_far_off < len(cases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

@@ -62,6 +62,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, words", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_errors_name_the_validation_data(cls, change, words, early_stopping):

@@ -180,6 +180,7 @@ def never_dense(monkeypatch):
             monkeypatch.setattr(kind, method, refuse, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(
     "parameters",

@@ -255,6 +255,7 @@ OBJECTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", OBJECTS.values(), ids=OBJECTS)
 @pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"class_weight": "balanced"}])
 def test_labels_of_any_type(y, parameters):
@@ -514,6 +515,7 @@ ONE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", ONE.values(), ids=ONE)
 @pytest.mark.parametrize("loss", losses_of(MLPClassifier))
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -13,7 +13,10 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from skdnn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 X, NUMBERS = make_regression(60, 50, random_state=0)
 LABELS = (NUMBERS > 0).astype(int)
@@ -63,7 +66,6 @@ def assert_same(model, expected):
     assert model.loss_curve_ == expected.loss_curve_
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("read_back", "solver"), [case for case in WAYS_AND_SOLVERS if case[1] != "lbfgs"]
 )
@@ -80,7 +82,6 @@ def test_partial_fit_goes_on(cls, solver, batch_norm, read_back, tmp_path):
             assert_same(one.partial_fit(X, y), expected.partial_fit(X, y))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("read_back", "solver"), WAYS_AND_SOLVERS)
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kept", [False, True])

@@ -233,6 +233,7 @@ def through_joblib(net):
     return joblib.load(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", AGAIN)
 @pytest.mark.parametrize(("solver", "life"), [*RUNS, ("lbfgs", "plain"), ("lbfgs", "normalize_y")])
 @pytest.mark.filterwarnings("ignore:.*no effect with solver='lbfgs'")

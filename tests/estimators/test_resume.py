@@ -189,6 +189,7 @@ def test_a_chunk_of_zeros_and_ones_may_be_of_more_classes():
     assert set(model.predict(X_of_Y).ravel()) == {0, 1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("at", [1, 4])
 @pytest.mark.parametrize(

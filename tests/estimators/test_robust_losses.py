@@ -11,7 +11,10 @@ from sklearn.preprocessing import RobustScaler
 from skdnn import MLPRegressor
 from skdnn.estimators.spread import moments, quartiles
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(600, 3))
@@ -51,7 +54,6 @@ def median_error(model, y):
 # Outliers ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", OUTLIERS)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "sgd"])

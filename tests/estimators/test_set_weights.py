@@ -16,7 +16,10 @@ from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from skdnn import MLPClassifier, MLPRegressor, load_checkpoint
 from skdnn.callback import Checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))

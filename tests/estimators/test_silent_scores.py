@@ -23,7 +23,10 @@ X, X_VAL, LABELS, LABELS_VAL, NUMBERS, NUMBERS_VAL = (
 )
 SOLVERS = ["adam", "sgd", "lbfgs"]
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 def small(cls, **parameters):

@@ -13,6 +13,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skdnn import MLPClassifier, MLPRegressor
 
+pytestmark = pytest.mark.slow
+
 # scikit-learn's own tests of its MLP ------------------------------------------------------------
 
 BOTH = ("float32", "float64")
@@ -282,7 +284,6 @@ def failed_checks(estimator) -> set[str]:
     return {result["check_name"] for result in results if result["status"] == "failed"}
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the checks have their own idea of which warnings matter
 @pytest.mark.parametrize(
     ("estimator", "expected"), [pytest.param(*row, id=configuration(row[0])) for row in IN_DOUBLE]
@@ -291,7 +292,6 @@ def test_checks_in_double_precision(estimator, expected):
     assert failed_checks(estimator) == set(expected)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("estimator", IN_SINGLE, ids=configuration)
 def test_checks_in_single_precision(estimator):

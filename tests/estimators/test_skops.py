@@ -22,7 +22,10 @@ from skdnn.engine.optimizers import OPTIMIZERS
 from skdnn.engine.schedules import SCHEDULES, Exponential, OneCycle, WarmUp
 from skdnn.estimators.plain import CLASS, from_plain
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4))
@@ -115,7 +118,6 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("through", "warm_start"), [(through_skops, False), *((way, True) for way in WAYS)]
 )
@@ -132,7 +134,6 @@ def test_a_fit_goes_on_after_the_round_trip(cls, name, warm_start, through):
             assert_same(again.fit(X, y), model.fit(X, y))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("way", ["fit", "partial_fit", "warm_start", "early_stopping"])
 def test_every_task_in_every_state(name, way):

@@ -248,6 +248,7 @@ def test_a_bar_far_above_the_others_is_cut_off(peak, beside, side):
     assert not top.texts
 
 
+@pytest.mark.slow
 def test_axes_of_ones_own():
     net = fitted((7, 4))
     figure, axes = plt.subplots(2, 2)

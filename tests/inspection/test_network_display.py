@@ -97,6 +97,7 @@ def test_units_and_lines(sizes):
     assert dotted == [x for x, n in enumerate(widths) if n > 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "batch_norm"), [*((s, False) for s in SIZES), *((s, True) for s in SIZES[1:])]
 )

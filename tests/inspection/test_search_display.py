@@ -565,6 +565,7 @@ def several(refit):
     return grid_search({"alpha": ALPHAS}, scoring=scores_and_costs, refit=refit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refit, metric, shown, best",
     [

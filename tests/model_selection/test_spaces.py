@@ -168,6 +168,7 @@ def test_one_cycle_has_a_rise_of_its_own():
     assert space["learning_rate"] == ["constant", "cosine"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls, load", [(MLPClassifier, load_iris), (MLPRegressor, load_diabetes)])
 def test_candidates_are_fitted_in_peace(cls, load):
     X, y = load(return_X_y=True)

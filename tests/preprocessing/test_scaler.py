@@ -153,6 +153,7 @@ def test_text_is_refused_by_the_name_of_its_column():
         RobustSmoothClipScaler().fit(pd.DataFrame({"number": [1, 2], "word": ["a", "b"]}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_second_copy(rng, dtype):
     X = rng.normal(size=(400_000, 10))

@@ -90,6 +90,7 @@ def expected():
     return encoder().fit_transform(objects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seen_later", FRAMES)
 @pytest.mark.parametrize("seen_first", FRAMES)
 def test_types_may_differ_between_fit_and_transform(seen_first, seen_later, expected):

@@ -56,6 +56,7 @@ def table(n=60):
     return X, (X[:, 0] > 0).astype(int)
 
 
+@pytest.mark.slow
 @UNDER_TEST
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_check_estimator(estimator):
@@ -65,6 +66,7 @@ def test_check_estimator(estimator):
     assert failed == set(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize("check", SCIKIT_LEARNS_OTHERS)
 @UNDER_TEST
