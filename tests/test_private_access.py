@@ -5,7 +5,9 @@ import ast
 import pytest
 from test_architecture import TREES
 
-ESTIMATORS = {f"skdnn.estimators.{name}" for name in ("base", "fitted", "classifier", "regressor")}
+ESTIMATORS = {
+    f"skdnn.estimators.{name}" for name in ("base", "tasks", "fitted", "classifier", "regressor")
+}
 
 # (module, attribute read): why no public name will do
 ALLOWED = {
