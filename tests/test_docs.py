@@ -17,6 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdnn import MLPClassifier
+from skdnn.engine.activations import ACTIVATIONS
+from skdnn.engine.losses import REGRESSION_LOSSES
+from skdnn.engine.optimizers import OPTIMIZERS
+from skdnn.engine.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -109,7 +113,19 @@ def local_dask(monkeypatch):
         yield
 
 
+@pytest.fixture
+def same_tables():
+    """Take out of the engine's tables what a page registers in them."""
+    tables = ACTIVATIONS, OPTIMIZERS, REGRESSION_LOSSES, SCHEDULES
+    before = [dict(table) for table in tables]
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_tables")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if blocks(text, "python")])
 def test_snippets_run_one_after_the_other(page, request, capsys, tmp_path, monkeypatch):
