@@ -63,6 +63,16 @@ def test_scores_of_the_same_compete_with_warm_start(cls):
 
 
 @unconverged
+def test_tol_and_n_iter_no_change_may_change_between_fits(cls):
+    model = small_network(cls, warm_start=True, tol=0.0, n_iter_no_change=50).fit(X, y_for(cls))
+    assert model.n_iter_ == 6  # max_iter, for every epoch improves by 0 at least
+    model.set_params(tol=1e9, n_iter_no_change=2).fit(X, y_for(cls))
+    assert model.n_iter_ == 3  # no epoch improves by so much
+    model.set_params(tol=0.0, n_iter_no_change=50).fit(X, y_for(cls))
+    assert model.n_iter_ == 6
+
+
+@unconverged
 def test_the_best_loss_is_that_of_the_whole_history_when_partial_fit_goes_on(cls):
     model = small(cls, max_iter=30, learning_rate_init=0.02, batch_size=20).fit(X, y_for(cls))
     best, epoch = model.best_loss_, model.best_iter_
