@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import KBinsDiscretizer, OrdinalEncoder
@@ -185,3 +186,17 @@ def test_no_second_copy_of_the_output(rng):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert out.dtype == np.float32 and peak < 1.2 * out.nbytes
+
+
+@pytest.mark.parametrize(("n_values", "n_edges"), [(5, 5), (6, 3)])
+def test_a_tree_is_grown_only_if_there_are_more_values_than_edges(n_values, n_edges):
+    """Four bins have five edges; the tree may part in the middle only, for its leaves are large."""
+    x = np.repeat(np.arange(n_values, dtype=float), 10)[:, None]
+    y = (x[:, 0] > 2).astype(float)
+    encoder = PiecewiseLinearEncoder(4, strategy="tree", min_samples_leaf=len(x) // 2).fit(x, y)
+    assert len(encoder.bin_edges_[0]) == n_edges
+
+
+def test_sparse_columns_are_refused_by_name():
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        PiecewiseLinearEncoder().fit(sparse.eye_array(5, format="csr"))
