@@ -89,7 +89,7 @@ def descend_lbfgs(
 
 
 class LBFGSCallback:
-    """The iterations of L-BFGS, told to a watch as epochs; scipy calls it after each.
+    """Tells a listener of the iterations of L-BFGS as epochs; scipy calls it after each.
 
     Attributes
     ----------

@@ -18,13 +18,9 @@ from skdnn.estimators._sklearn import fit_context
 from skdnn.estimators.callbacks import EpochCallbacks
 from skdnn.estimators.calls import run_call
 from skdnn.estimators.checks import CONSTRAINTS, check_combination, warn_of_no_effect
-from skdnn.estimators.data import (
-    Dataset,
-)
+from skdnn.estimators.data import Dataset
 from skdnn.estimators.fitted import quiet, without_callbacks
-from skdnn.estimators.hyperparameters import (
-    compute_dtype,
-)
+from skdnn.estimators.hyperparameters import compute_dtype
 from skdnn.estimators.monitoring import Monitor
 from skdnn.estimators.plan import Plan, make_plan
 from skdnn.estimators.run import Run, Streams, adapted
@@ -212,7 +208,7 @@ class BaseMLP(CallbackSupportMixin, TaskMLP):
         self._weigh_classes(train)
 
     def _resume(self, run: Run, plan: Plan) -> None:
-        """Go on with the last run; weights that were set since then are taken over."""
+        """Resume the last run; weights that the user has set since then are taken over."""
         if fingerprint(self._network) != self._fingerprint:
             run.trainer.own()
             run.take_over(self._in_training_units(self._network.copy()))
@@ -316,12 +312,13 @@ class BaseMLP(CallbackSupportMixin, TaskMLP):
         """Return all that `fit` sets, as if training had stopped now; nothing is set here.
 
         The network has the parameters of the best epoch with early stopping, else, or if `latest`,
-        those of the last step.  It shares its numbers with the one in training if they may be the
-        same, unless they are to be `frozen`.
+        those of the last step.  It shares its numbers with the network in training if they may be
+        the same.  If `frozen`, neither they nor the history change when training continues.
         """
         network = run.predictor(latest, own=frozen or self._rescales)
         network = self._in_units_of_data(network)
-        losses, best = run.history["loss"], run.best
+        history = {k: list(column) for k, column in run.history.items()} if frozen else run.history
+        losses, best = history["loss"], run.best
         attributes: dict[str, Any] = {
             "_network": network,
             "_fingerprint": fingerprint(network),
@@ -329,7 +326,7 @@ class BaseMLP(CallbackSupportMixin, TaskMLP):
             "n_layers_": len(network.dense) + 1,
             "n_outputs_": self._target.n_scores,
             "out_activation_": run.plan.loss.out_activation,
-            "history_": run.history,
+            "history_": history,
             "loss_curve_": losses,
             "loss_": losses[-1] if losses else np.nan,
             "n_iter_": len(run.losses),
@@ -341,7 +338,7 @@ class BaseMLP(CallbackSupportMixin, TaskMLP):
         if run.call.recovered:
             attributes["loss_"] = min(filter(np.isfinite, losses))
         if run.early_stopping:
-            scores = run.history.get("validation_score", [])
+            scores = history.get("validation_score", [])
             # the validation loss stands in for scores that say nothing
             stood_in = best.epoch and not run.scored
             attributes["best_loss_"], attributes["validation_scores_"] = None, scores

@@ -13,6 +13,9 @@ from skdnn.engine.activations import Activation
 from skdnn.engine.losses import Loss
 from skdnn.engine.schedules import Schedule
 
+# Rows whose activations are held at once in an L-BFGS evaluation.
+LBFGS_BATCH_ROWS = 4096
+
 LayerSizes = int | Sequence[int]
 Activations = str | Activation | Sequence[str | Activation]
 
@@ -111,6 +114,3 @@ def batch_rows(params: Hyperparameters, n: int) -> int:
         return n if params.batch_norm else min(n, LBFGS_BATCH_ROWS)
     size = 200 if isinstance(params.batch_size, str) else params.batch_size
     return min(size, n)
-
-
-LBFGS_BATCH_ROWS = 4096  # rows whose activations are held at once in an L-BFGS evaluation

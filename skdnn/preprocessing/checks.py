@@ -1,6 +1,8 @@
 """Parameters, weights and numbers as a user hands them in."""
 
+import warnings
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -28,6 +30,14 @@ def check_parameter(estimator: Any, name: str, valid: bool, expected: str) -> No
             f"The {name!r} parameter of {type(estimator).__name__} must be {expected}. "
             f"Got {getattr(estimator, name)!r} instead."
         )
+
+
+def warn_of_no_effect(estimator: Any, condition: str, *names: str) -> None:
+    """Warn of changed parameters that a condition, which holds, leaves without effect."""
+    parameters = signature(type(estimator)).parameters
+    changed = [name for name in names if getattr(estimator, name) != parameters[name].default]
+    if changed:
+        warnings.warn(f"{', '.join(changed)}: no effect with {condition}.", UserWarning)
 
 
 def is_real(value: Any) -> bool:

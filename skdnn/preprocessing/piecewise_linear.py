@@ -18,6 +18,7 @@ from skdnn.preprocessing.checks import (
     is_one_of,
     one_of,
     output_dtype,
+    warn_of_no_effect,
 )
 
 STRATEGIES = ("quantile", "tree")
@@ -203,6 +204,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         valid = is_integer(self.min_samples_leaf) and self.min_samples_leaf >= 1
         check_parameter(self, "min_samples_leaf", valid, "an integer >= 1")
         output_dtype(self)
+        if self.strategy == "quantile":
+            warn_of_no_effect(self, "strategy='quantile'", "min_samples_leaf", "target_type")
 
     def _has_classes(self, y: np.ndarray) -> bool:
         if self.target_type != "auto":

@@ -19,6 +19,7 @@ from skdnn.preprocessing.checks import (
     is_real,
     one_of,
     output_dtype,
+    warn_of_no_effect,
 )
 from skdnn.preprocessing.columns import NumberOptions, Output
 from skdnn.preprocessing.encodings import (
@@ -284,6 +285,9 @@ default="from_dtype"
         valid = is_real(self.min_range) and 0 <= self.min_range < 1
         check_parameter(self, "min_range", valid, "a number in [0, 1)")
         output_dtype(self)
+        if self.high_cardinality == "code":
+            # `cv` is set on any estimator that has it, as `random_state` is
+            warn_of_no_effect(self, "high_cardinality='code'", "target_type")
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, *, cross_fit: bool

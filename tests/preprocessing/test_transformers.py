@@ -223,3 +223,32 @@ def test_one_row(estimator):
     X, y = table()
     out = clone(estimator).fit(X[:1], y[:1]).transform(X[:2])
     assert len(out) == 2
+
+
+@pytest.mark.parametrize(
+    ("encoder", "names"),
+    [
+        (PiecewiseLinearEncoder(4, min_samples_leaf=3), "min_samples_leaf"),
+        (PiecewiseLinearEncoder(4, target_type="regression"), "target_type"),
+        (
+            PiecewiseLinearEncoder(min_samples_leaf=3, target_type="regression"),
+            "min_s.*, target_type",
+        ),
+        (TabularEncoder(target_type="binary"), "target_type"),
+    ],
+)
+def test_parameters_without_effect_are_named(encoder, names):
+    with pytest.warns(UserWarning, match=f"^{names}: no effect with "):
+        encoder.fit(np.arange(12.0)[:, None])
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        PiecewiseLinearEncoder(4, strategy="tree", min_samples_leaf=3, target_type="regression"),
+        TabularEncoder(high_cardinality="target", cv=3, target_type="continuous"),
+        TabularEncoder(random_state=0, cv=3),
+    ],
+)
+def test_parameters_with_effect_are_not_warned_of(encoder):
+    encoder.fit(np.arange(12.0)[:, None], np.arange(12.0))  # a warning is an error here

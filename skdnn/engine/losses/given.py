@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from skdnn.engine.arrays import Array
 from skdnn.engine.losses.base import Loss, Range
 from skdnn.engine.losses.links import INVERSE_LINKS
@@ -92,14 +94,7 @@ class Given(Loss):
     def complement(self, S: Array, out: Array | None = None) -> Array:
         if not hasattr(self.loss, "predict"):
             return super().complement(S, out)
-        P = self.predict(S, out)
-        return (1.0 - P) if out is None else _one_minus(P)
-
-
-def _one_minus(P: Array) -> Array:
-    P *= -1.0
-    P += 1.0
-    return P
+        return np.subtract(1.0, self.predict(S, out), out=out)
 
 
 def get_loss(loss: Any, table: Mapping[str, Loss], values: Mapping[str, Any]) -> Loss:
